@@ -1,0 +1,39 @@
+# Two commands: `make demo` segments the example clip, `make test` runs the tests. Both make .venv
+# first. `make check` is what CI runs besides the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+# One thread: on a busy machine two are far slower for the small models used here.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check clean
+.DELETE_ON_ERROR:
+
+demo: .venv/demo.stamp
+	$(BIN)/alref-agent segment examples/clip/clip.mp4 $(DEMO_TEXT) \
+		--profile offline --out runs/demo --overwrite
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest
+
+check: .venv/test.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 2; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/demo.stamp: .venv/python.stamp pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[offline]'
+	touch $@
+
+.venv/test.stamp: .venv/python.stamp pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[offline,langchain,mcp,dev]'
+	touch $@ .venv/demo.stamp
+
+clean:
+	rm -rf .venv runs

@@ -1,0 +1,1 @@
+"""The strategies: the order in which the typed tools are called."""

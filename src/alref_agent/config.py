@@ -1,0 +1,267 @@
+"""The settings of a run: a checked model, profiles, and where each value may come from.
+
+Precedence, weakest first: defaults < profile < file < environment (`ALREF_…`) < `--set`.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+
+from alref_agent.errors import ConfigError, unknown
+
+ENVIRONMENT_PREFIX = "ALREF_"
+DEFAULT_PROFILE = "offline"
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LlmConfig(Section):
+    """Who reasons over the contact sheets."""
+
+    model: Literal["none"] = "none"
+    """What `--llm` sets; this version's strategies ask no LLM."""
+
+
+class SamplingConfig(Section):
+    """Which frames are looked at, and how a contact sheet joins them."""
+
+    step: int = Field(5, ge=1)
+    """Every how many frames one is looked at."""
+    frames_per_sheet: int = Field(5, ge=1, le=64)
+    layout: Literal["vertical", "horizontal", "grid"] = "vertical"
+
+
+class DetectorConfig(Section):
+    """The backend of `detect_objects`."""
+
+    name: str = "ssd"
+    model: str | None = None
+    """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
+    box_threshold: float = Field(0.1, ge=0, le=1)
+    """The least score of a box."""
+    max_boxes: int = Field(20, ge=1)
+    """At most this many boxes a frame and expression."""
+    options: dict[str, JsonValue] = {}
+    """What only this backend knows; it checks them itself."""
+
+
+class LinkerConfig(Section):
+    """How `link_boxes` makes tracks of boxes."""
+
+    max_tracks: int = Field(8, ge=1)
+    """At most this many box tracks a target."""
+
+
+class SegmenterConfig(Section):
+    """The backend of `segment_video`."""
+
+    name: str = "flow"
+    model: str | None = None
+    """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
+    image_size: int | None = Field(None, ge=64)
+    """The short side, in pixels, at which it works; None: the backend's own."""
+    options: dict[str, JsonValue] = {}
+    """What only this backend knows; it checks them itself."""
+
+
+class TopBoxConfig(Section):
+    """The strategy `top-box`."""
+
+    pivot: Literal["first", "best"] = "first"
+    """`first`: frame 0, as the paper; `best`: the sampled frame whose best box is surest."""
+
+
+class OutputConfig(Section):
+    """What lands in the run folder beside `result.json`, `masks/` and `masks.json`."""
+
+    overlay: bool = True
+    """The video with every object outlined, tinted and named."""
+    binary: bool = False
+    """One folder of 0/255 masks an object, in `binary/`."""
+
+
+def _device(value: object) -> object:
+    import re
+
+    if isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        return value
+    raise ValueError("should be auto, cpu, cuda, cuda:N or mps")
+
+
+class Config(Section):
+    """All settings of a run."""
+
+    profile: str = DEFAULT_PROFILE
+    """The profile that the settings started from."""
+    strategy: str = "top-track"
+    device: Annotated[str, BeforeValidator(_device)] = "auto"
+    seed: int = Field(0, ge=0, lt=2**31)
+    llm: LlmConfig = LlmConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    detector: DetectorConfig = DetectorConfig()
+    linker: LinkerConfig = LinkerConfig()
+    segmenter: SegmenterConfig = SegmenterConfig()
+    top_box: TopBoxConfig = TopBoxConfig()
+    output: OutputConfig = OutputConfig()
+
+
+def load_config(
+    profile: str | None = None,
+    file: Path | None = None,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """The settings of a run, put together by precedence.
+
+    Args:
+        profile: Name of a profile; None: what the file says, else the default one.
+        file: A YAML file of settings.
+        settings: `key=value` lines as from `--set`, or a mapping of dotted keys to values.
+        environment: Where `ALREF_…` variables are looked up.
+
+    Raises:
+        ConfigError: An unknown profile or key (nearest match shown), a value that is not allowed,
+            a file that cannot be read.
+    """
+    from_file = _flatten(_read(file)) if file is not None else {}
+    chosen = str(profile or from_file.pop("profile", None) or DEFAULT_PROFILE)
+    from_file.pop("profile", None)
+    values: dict[str, tuple[Any, str]] = {}
+    layers: list[tuple[Mapping[str, Any], str]] = [
+        (_flatten(_profile(chosen)), f"profile {chosen}"),
+        (from_file, str(file)),
+        (_from_environment(environment), "the environment"),
+        (_from_lines(settings), "--set"),
+    ]
+    for layer, place in layers:
+        for key, value in layer.items():
+            values[key] = (value, place)
+    return _checked({key: v for key, (v, _) in values.items()} | {"profile": chosen}, values)
+
+
+def profiles() -> dict[str, str]:
+    """Name -> one line on what it is, for every profile."""
+    texts = {
+        path.name.removesuffix(".yaml"): path.read_text(encoding="utf-8")
+        for path in resources.files("alref_agent.profiles").iterdir()
+        if path.name.endswith(".yaml")
+    }
+    return {name: text.partition("\n")[0].lstrip("# ") for name, text in sorted(texts.items())}
+
+
+def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting as `(dotted key, annotation)`."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field.annotation
+
+
+def _profile(name: str) -> dict[str, Any]:
+    if name not in profiles():
+        raise ConfigError(unknown("profile", name, profiles()))
+    text = resources.files("alref_agent.profiles").joinpath(f"{name}.yaml").read_text("utf-8")
+    return dict(yaml.safe_load(text) or {})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read the settings in {file}: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} should hold `key: value` lines, got {type(content).__name__}.")
+    return content
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    sections = {key.rpartition(".")[0] for key, _ in keys()}
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if key in sections and isinstance(value, Mapping):
+            flat |= _flatten(value, f"{key}.")
+        else:
+            flat[key] = value
+    return flat
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    known = {ENVIRONMENT_PREFIX + key.upper().replace(".", "_"): key for key, _ in keys()}
+    known.pop(ENVIRONMENT_PREFIX + "PROFILE")
+    found: dict[str, Any] = {}
+    for variable, raw in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        if variable not in known:
+            raise ConfigError(unknown("environment variable", variable, known))
+        found[known[variable]] = _parse(known[variable], raw)
+    return found
+
+
+def _from_lines(settings: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(settings, Mapping):
+        return _flatten(settings)
+    found: dict[str, Any] = {}
+    for line in settings:
+        key, equals, raw = line.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes key=value, got {line!r}.")
+        found[key.strip()] = _parse(key.strip(), raw)
+    return found
+
+
+def _parse(key: str, raw: str) -> Any:
+    """A value as typed by a person: YAML, except where the setting is text."""
+    annotation = dict(keys()).get(key)
+    optional = get_origin(annotation) in (Union, types.UnionType)
+    if annotation is str or (optional and str in get_args(annotation)):
+        return None if optional and raw in ("", "null", "~") else raw
+    try:
+        return yaml.safe_load(raw)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{key}: cannot read the value {raw!r}.") from error
+
+
+def _checked(flat: Mapping[str, Any], values: Mapping[str, tuple[Any, str]]) -> Config:
+    known = [key for key, _ in keys()]
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        # `detector.options.x` sets one entry of a free-form setting.
+        if key not in known and not any(key.startswith(f"{k}.") for k in _free_form()):
+            raise ConfigError(unknown("setting", key, known))
+        *path, last = key.split(".")
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[last] = value
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        place = next((p for k, (_, p) in values.items() if key.startswith(k)), "")
+        message = first["msg"].removeprefix("Value error, ")
+        where = f" (from {place})" if place else ""
+        raise ConfigError(f"{key}: {message}, got {first['input']!r}{where}.") from error
+
+
+def _free_form() -> list[str]:
+    return [key for key, annotation in keys() if get_origin(annotation) is dict]

@@ -1,0 +1,67 @@
+"""What is installed, which profiles work here, and what to do for the others."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+from alref_agent import registry
+from alref_agent._version import __version__
+from alref_agent.build import check_names
+from alref_agent.config import Config, load_config, profiles
+from alref_agent.errors import AlrefError
+from alref_agent.packages import versions
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found."""
+
+    packages: dict[str, str]
+    """Package -> version."""
+    profiles: dict[str, str | None]
+    """Profile -> None where it works, else what to do."""
+    plug_ins: dict[str, str]
+    """`kind name` -> package, for what other packages add."""
+
+    def lines(self) -> list[str]:
+        """The report for a terminal, a line each."""
+        system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        lines = [f"alref-agent {__version__} on {system}"]
+        lines += [f"  {name} {version}" for name, version in self.packages.items()]
+        lines += [f"  plug-in: {name} from {owner}" for name, owner in self.plug_ins.items()]
+        for name, problem in self.profiles.items():
+            state = "works" if problem is None else f"does not work: {problem}"
+            lines.append(f"profile {name}: {state}")
+        return lines
+
+
+def examine() -> Report:
+    """Look at what is installed, without loading a model."""
+    plug_ins = {
+        f"{kind} {name}": registry.origin(kind, name)
+        for kind in registry.BUILT_IN
+        for name in registry.names(kind)
+        if registry.origin(kind, name) != "built-in"
+    }
+    found = {name: problem(load_config(name, environment={})) for name in profiles()}
+    return Report(versions(), found, plug_ins)
+
+
+def problem(config: Config) -> str | None:
+    """What keeps these settings from working here; None where nothing does.
+
+    A backend may have a class method `check(config)` that raises what `from_config` would, for
+    instance where a package is missing, without loading its model.
+    """
+    try:
+        check_names(config)
+        registry.load("strategy", config.strategy)
+        for kind in ("detector", "segmenter"):
+            backend = registry.load(kind, getattr(config, kind).name)
+            check = getattr(backend, "check", None)
+            if check is not None:
+                check(config)
+    except AlrefError as error:
+        return str(error)
+    return None

@@ -1,0 +1,66 @@
+"""Everything that this library raises on purpose.
+
+    AlrefError                      one line: what is wrong and what to do
+    ├── InputError                  the user must change something (exit status 2)
+    │   ├── ConfigError             an unknown or unusable setting, profile or expression
+    │   ├── UnknownNameError        a tool, backend or strategy that is not registered
+    │   ├── MissingPackageError     an optional package that is not installed
+    │   ├── VideoError              a video, image folder or sound that cannot be read
+    │   └── OutputError             a run folder that cannot be used or written, a full disk
+    └── BackendError                a model or a plug-in broke its side of the interface
+
+Messages never hold a secret, and never more than one line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AlrefError(Exception):
+    """The root of the tree; `str(error)` is one line meant for the user."""
+
+    exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class InputError(AlrefError):
+    """The user must change something; the command line ends with status 2."""
+
+    exit_status = 2
+
+
+class ConfigError(InputError):
+    """A setting, profile or expression that cannot be used."""
+
+
+class UnknownNameError(InputError):
+    """A name that is not registered; the message shows the nearest and the known ones."""
+
+
+class MissingPackageError(InputError):
+    """An optional package is missing; the message names the extra to install."""
+
+
+class VideoError(InputError):
+    """A video, image folder or sound that cannot be read."""
+
+
+class OutputError(InputError):
+    """A run folder that cannot be used or written."""
+
+
+class BackendError(AlrefError):
+    """A backend returned something that its interface does not allow."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for an unknown name: what it is, the nearest match, the known names if few."""
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    listed = f" Known: {', '.join(names) or 'none'}." if len(names) <= 12 or not nearest else ""
+    return f"Unknown {kind} {name!r}.{hint}{listed}"

@@ -1,0 +1,101 @@
+"""Names of plug-ins -> classes, imported on request.
+
+The built-in names are the tables below; other packages add theirs through entry points, one group
+a kind: `alref_agent.detectors`, `alref_agent.segmenters`, `alref_agent.strategies`,
+`alref_agent.tools`. Nothing is imported before `load` is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from alref_agent.errors import ConfigError, MissingPackageError, UnknownNameError, unknown
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "detector": {"ssd": "alref_agent.tools.detection.ssd:Ssd"},
+    "segmenter": {"flow": "alref_agent.tools.segmentation.flow:Flow"},
+    "strategy": {
+        "top-box": "alref_agent.agent.top_box:TopBox",
+        "top-track": "alref_agent.agent.top_track:TopTrack",
+    },
+    "tool": {
+        "contact_sheet": "alref_agent.tools.frames:ContactSheet",
+        "detect_objects": "alref_agent.tools.detection.detect_objects:DetectObjects",
+        "link_boxes": "alref_agent.tools.detection.link_boxes:LinkBoxes",
+        "sample_frames": "alref_agent.tools.frames:SampleFrames",
+        "segment_video": "alref_agent.tools.segmentation.segment_video:SegmentVideo",
+    },
+}
+"""kind -> name -> "module:Class"."""
+
+EXTRAS: dict[str, str] = {"ssd": "offline"}
+"""Built-in name -> the extra that installs what it needs."""
+
+
+def names(kind: str) -> list[str]:
+    """All names of one kind, built-in and from plug-ins, sorted."""
+    return sorted({*BUILT_IN[kind], *_plug_ins(kind)})
+
+
+def check(kind: str, name: str) -> None:
+    """Refuse an unknown name without importing anything.
+
+    Raises:
+        UnknownNameError: No built-in and no plug-in has that name.
+    """
+    if name not in names(kind):
+        raise UnknownNameError(unknown(kind, name, names(kind)))
+
+
+def load(kind: str, name: str) -> Any:
+    """The class behind a name.
+
+    Raises:
+        UnknownNameError: No built-in and no plug-in has that name.
+        ConfigError: A plug-in claims a name that is taken.
+        MissingPackageError: A package that the class imports is not installed.
+    """
+    check(kind, name)
+    found = _plug_ins(kind).get(name, [])
+    if len(found) + (name in BUILT_IN[kind]) > 1:
+        owners = ", ".join(point.value for point in found)
+        raise ConfigError(f"Several packages offer the {kind} {name!r} ({owners}): remove one.")
+    target = found[0].value if found else BUILT_IN[kind][name]
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing == module.partition(".")[0]:  # a broken import of its own is a bug: show it
+            raise
+        raise MissingPackageError(_install(kind, name, missing)) from error
+
+
+def origin(kind: str, name: str) -> str:
+    """Where a name comes from: `built-in` or the name of the package that adds it."""
+    if name in BUILT_IN[kind]:
+        return "built-in"
+    point = _plug_ins(kind)[name][0]
+    return point.dist.name if point.dist else point.value
+
+
+def _plug_ins(kind: str) -> dict[str, list[EntryPoint]]:
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=f"alref_agent.{_plural(kind)}"):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _plural(kind: str) -> str:
+    return "strategies" if kind == "strategy" else f"{kind}s"
+
+
+def _install(kind: str, name: str, missing: str) -> str:
+    extra = EXTRAS.get(name)
+    package = f"'alref-agent[{extra}]'" if extra else missing
+    return (
+        f"The {kind} {name!r} needs the package {missing!r}, which is not installed: "
+        f"pip install {package}"
+    )

@@ -1,0 +1,82 @@
+"""A finished run: its result and its masks, read from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydantic import ValidationError
+
+from alref_agent.errors import ConfigError
+from alref_agent.record import SCHEMA_VERSION, ObjectRecord, RunResult
+
+if TYPE_CHECKING:
+    from alref_agent.types import Mask
+
+RESULT_NAME = "result.json"
+
+
+class Run:
+    """A run folder whose `result.json` is there."""
+
+    def __init__(self, folder: Path, result: RunResult) -> None:
+        self.folder = folder
+        self.result = result
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open a finished run.
+
+        Raises:
+            ConfigError: The folder holds no finished run.
+        """
+        return cls(Path(folder), cls.read(Path(folder) / RESULT_NAME))
+
+    @classmethod
+    def write(cls, folder: Path, result: RunResult) -> Self:
+        """Write `result.json`, which makes the run a finished one."""
+        from alref_agent.media.atomic import whole_file
+
+        with whole_file(folder / RESULT_NAME) as path:
+            path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return cls(folder, result)
+
+    @staticmethod
+    def read(file: Path) -> RunResult:
+        """Read a `result.json`.
+
+        Raises:
+            ConfigError: It is not there, or is none, or of a newer version.
+        """
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"Cannot read {file}: there is no finished run.") from error
+        try:
+            result = RunResult.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{file} is no result of a run: {place}: {first['msg']}.") from error
+        if result.schema_version > SCHEMA_VERSION:
+            raise ConfigError(f"{file} was written by a newer version; this one cannot read it.")
+        return result
+
+    @property
+    def objects(self) -> list[ObjectRecord]:
+        """The answer for every object."""
+        return self.result.objects
+
+    def masks(self) -> Iterator[dict[int, Mask]]:
+        """For every frame in order: `obj_id` -> `(H, W)` bool, of the objects that are on it."""
+        from alref_agent.media.masks import read_label_png
+
+        for file in sorted((self.folder / "masks").glob("*.png")):
+            labels = read_label_png(file)
+            yield {obj_id: labels == obj_id for obj_id in np.unique(labels[labels > 0]).tolist()}
+
+    def __repr__(self) -> str:
+        found = sum(record.status == "found" for record in self.objects)
+        return f"Run({str(self.folder)!r}, {found} of {len(self.objects)} objects found)"

@@ -1,0 +1,1 @@
+"""Boxes for words: `detect_objects` and its backends, `link_boxes`."""

@@ -1,0 +1,134 @@
+"""The tool `detect_objects`: boxes for expressions on chosen frames."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from alref_agent.errors import BackendError
+from alref_agent.tools.detection.detector import Detector
+from alref_agent.tools.frames import check_frames
+from alref_agent.tools.tool import Arguments, Result, Tool
+from alref_agent.types import Detections
+from alref_agent.workspace import Workspace
+
+
+class DetectObjectsArguments(Arguments):
+    """What is looked for, and where."""
+
+    frames: list[int] = Field(min_length=1, description="frame_idx of the frames to look at.")
+    expressions: list[str] = Field(min_length=1, description="What to look for, one each.")
+
+
+class DetectedTarget(Result):
+    """One thing that the expression was taken for."""
+
+    label: str
+    words: str
+    confidence: float
+    count: int
+
+
+class DetectedBox(Result):
+    """One candidate."""
+
+    frame_idx: int
+    box: tuple[float, float, float, float] = Field(description="xyxy in pixels.")
+    score: float
+    phrase: str
+    target: int = Field(description="Index of the target that it is for.")
+
+
+class ExpressionDetections(Result):
+    """What was found for one expression."""
+
+    id: str = Field(description="Give this to link_boxes.")
+    expression: str
+    targets: list[DetectedTarget] = Field(description="Empty: the expression names nothing known.")
+    reason: str
+    n_boxes: int
+    best: list[DetectedBox] = Field(description="The best box of each target, over all frames.")
+
+
+class DetectObjectsResult(Result):
+    """One entry an expression, in order."""
+
+    detections: list[ExpressionDetections]
+
+
+class DetectObjects(Tool[DetectObjectsArguments, DetectObjectsResult]):
+    """Find candidates for every expression on every given frame, with one look at each frame."""
+
+    name = "detect_objects"
+    summary = "Find boxes for what each expression names, on the given frames, with scores."
+    arguments = DetectObjectsArguments
+    result = DetectObjectsResult
+    backend_kind = "detector"
+
+    def run(self, workspace: Workspace, arguments: DetectObjectsArguments) -> DetectObjectsResult:
+        """Detect; see the class."""
+        assert self.backend is not None
+        detector: Detector = self.backend.get()
+        check_frames(workspace, arguments.frames)
+        expressions = arguments.expressions
+        groundings = [detector.ground(expression) for expression in expressions]
+        found: list[list[Detections]] = [[] for _ in expressions]
+        if any(grounding.targets for grounding in groundings):
+            frames = sorted(set(arguments.frames))
+            for i in workspace.progress.track(frames, "detect", len(frames)):
+                answers = detector.detect(i, workspace.video.frame(i), expressions)
+                if len(answers) != len(expressions):
+                    raise BackendError(
+                        f"The detector {self.backend.name!r} gave {len(answers)} answers for "
+                        f"{len(expressions)} expressions."
+                    )
+                for kept, answer in zip(found, answers, strict=True):
+                    kept.append(answer)
+        entries = []
+        for expression, grounding, frames_of in zip(expressions, groundings, found, strict=True):
+            item = workspace.add_detections(expression, grounding, frames_of)
+            entries.append(
+                ExpressionDetections(
+                    id=item,
+                    expression=expression,
+                    targets=[
+                        DetectedTarget(
+                            label=target.label,
+                            words=target.words,
+                            confidence=round(target.confidence, 4),
+                            count=target.count,
+                        )
+                        for target in grounding.targets
+                    ],
+                    reason=grounding.reason,
+                    n_boxes=sum(len(frame.scores) for frame in frames_of),
+                    best=[
+                        box
+                        for t in range(len(grounding.targets))
+                        if (box := best_box(frames_of, t)) is not None
+                    ],
+                )
+            )
+        return DetectObjectsResult(detections=entries)
+
+
+def best_box(frames: list[Detections], target: int) -> DetectedBox | None:
+    """The surest box for a target; of equals, that of the earliest frame."""
+    best: tuple[float, Detections, int] | None = None
+    for frame in frames:
+        for i in np.flatnonzero(frame.targets == target).tolist():
+            if best is None or frame.scores[i] > best[0]:
+                best = (float(frame.scores[i]), frame, i)
+    return None if best is None else detected_box(best[1], best[2])
+
+
+def detected_box(frame: Detections, i: int) -> DetectedBox:
+    """Candidate `i` of a frame, as numbers."""
+    x0, y0, x1, y1 = (round(float(v), 2) for v in frame.boxes[i])
+    return DetectedBox(
+        frame_idx=frame.frame_idx,
+        box=(x0, y0, x1, y1),
+        score=round(float(frame.scores[i]), 4),
+        phrase=frame.phrases[i],
+        target=int(frame.targets[i]),
+    )

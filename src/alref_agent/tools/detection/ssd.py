@@ -1,0 +1,147 @@
+"""The detector `ssd`: COCO's 80 classes, found offline; words are matched to the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from alref_agent.config import Config
+from alref_agent.errors import ConfigError, unknown
+from alref_agent.tools.detection import coco
+from alref_agent.tools.detection.candidates import SEEN, candidates
+from alref_agent.tools.detection.grounding import TEXT_THRESHOLD, Meaning, Reader
+from alref_agent.tools.detection.ssd_network import SsdNetwork
+from alref_agent.tools.detection.tiles import Found, cut, fuse, tiles
+from alref_agent.types import Detections, Floats, Frame, Grounding
+
+CUT_PENALTY = 0.5
+"""Factor on the score of a box that ends where its tile ends: it shows part of an object."""
+LEVELS = 1
+"""0: the whole frame only; 1: and squares of its short side; 2: and squares of 0.6 of that."""
+
+
+class Ssd:
+    """SSD MobileNet v2 on the whole frame and on squares of it; runs on the CPU only."""
+
+    version = "ssd_mobilenet_v2_coco_2018_03_29/1"
+
+    def __init__(
+        self,
+        network: SsdNetwork,
+        reader: Reader,
+        box_threshold: float = 0.1,
+        max_boxes: int = 20,
+        levels: int = LEVELS,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            network: The loaded network.
+            reader: What understands expressions.
+            box_threshold: The least score of a box by the network, before words change it.
+            max_boxes: At most this many boxes a frame and target.
+            levels: How finely the frame is cut in tiles: 0, 1 or 2.
+        """
+        self._network = network
+        self._reader = reader
+        self._box_threshold = box_threshold
+        self._max_boxes = max_boxes
+        self._levels = levels
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Load the network.
+
+        `config.detector.model` may name a folder that holds the network's two files; the options
+        are `text_threshold` (least similarity of an embedded noun) and `levels` (of tiles: 0 to 2).
+
+        Raises:
+            MissingPackageError: The package that carries the network is not installed.
+            ConfigError: The files are not the ones that this code was made for; a bad option.
+        """
+        settings = config.detector
+        options = dict(settings.options)
+        threshold = options.pop("text_threshold", TEXT_THRESHOLD)
+        levels = options.pop("levels", LEVELS)
+        for name in options:
+            raise ConfigError(unknown("option of the detector ssd", name, _OPTIONS))
+        if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+            raise ConfigError(
+                f"detector.options.text_threshold should be from 0 to 1, got {threshold!r}."
+            )
+        if levels not in (0, 1, 2) or not isinstance(levels, int):
+            raise ConfigError(f"detector.options.levels should be 0, 1 or 2, got {levels!r}.")
+        network = SsdNetwork(Path(settings.model) if settings.model else None)
+        reader = Reader(_similarities, float(threshold))
+        return cls(network, reader, settings.box_threshold, settings.max_boxes, levels)
+
+    def ground(self, expression: str) -> Grounding:
+        """What the expression is taken for, without looking at the video."""
+        return self._reader.read(expression).grounding
+
+    def detect(
+        self, frame_idx: int, frame: Frame, expressions: Sequence[str]
+    ) -> Sequence[Detections]:
+        """The candidates on one frame, for all expressions from one look at it."""
+        meanings = [self._reader.read(text) for text in expressions]
+        if not any(meaning.asks for meaning in meanings):
+            return [_empty(frame_idx) for _ in meanings]
+        found = self.look(frame)
+        return [self._select(frame_idx, frame, found, meaning) for meaning in meanings]
+
+    def look(self, frame: Frame) -> Found:
+        """All that the network sees in a frame, of every class, tiles merged.
+
+        Args:
+            frame: RGB uint8 `(H, W, 3)`.
+        """
+        height, width = frame.shape[:2]
+        boxes: list[Floats] = []
+        scores: list[Floats] = []
+        classes: list[npt.NDArray[np.int32]] = []
+        for tile in tiles(height, width, self._levels):
+            part = self._network.look(frame, tile)
+            short = cut(part.boxes, tile, height, width)
+            lower = np.where(short, part.scores * np.float32(CUT_PENALTY), part.scores)
+            # No weight exceeds 1, so what is weaker here is never a candidate.
+            keep = lower >= min(self._box_threshold, SEEN)
+            boxes.append(part.boxes[keep])
+            scores.append(lower[keep])
+            classes.append(part.classes[keep])
+        return fuse(Found(np.concatenate(boxes), np.concatenate(scores), np.concatenate(classes)))
+
+    def _select(self, frame_idx: int, frame: Frame, found: Found, meaning: Meaning) -> Detections:
+        if not meaning.asks:
+            return _empty(frame_idx)
+        parts = [
+            candidates(frame, found, ask, self._box_threshold, self._max_boxes)
+            for ask in meaning.asks
+        ]
+        scores = np.concatenate([part.scores for part in parts])
+        order = np.argsort(-scores, kind="stable")
+        boxes = np.concatenate([part.boxes for part in parts])[order]
+        classes = np.concatenate([part.classes for part in parts])[order]
+        targets = np.concatenate(
+            [np.full(len(part.scores), number, np.int32) for number, part in enumerate(parts)]
+        )[order]
+        phrases = tuple(coco.CLASSES[int(number)] for number in classes)
+        return Detections(frame_idx, boxes, scores[order], phrases, targets)
+
+
+_OPTIONS = ("text_threshold", "levels")
+
+
+def _empty(frame_idx: int) -> Detections:
+    none = np.zeros(0, np.float32)
+    return Detections(frame_idx, none.reshape(0, 4), none, (), none.astype(np.int32))
+
+
+def _similarities(noun: str, known: Sequence[str]) -> Sequence[float]:
+    # Only expressions with a noun that no table knows pay for torch.
+    from alref_agent.tools.detection.embedding import similarities
+
+    return similarities(noun, known)

@@ -1,0 +1,1 @@
+"""Masks for prompts: `segment_video` and its backends."""

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from alref_agent import registry
+from alref_agent.errors import MissingPackageError, UnknownNameError
+
+
+@pytest.mark.parametrize("kind", sorted(registry.BUILT_IN))
+def test_every_built_in_name_is_a_class(kind: str) -> None:
+    for name in registry.BUILT_IN[kind]:
+        assert isinstance(registry.load(kind, name), type)
+        assert registry.origin(kind, name) == "built-in"
+
+
+def test_an_unknown_name_shows_the_nearest() -> None:
+    with pytest.raises(UnknownNameError) as error:
+        registry.load("segmenter", "flwo")
+    assert str(error.value).startswith("Unknown segmenter 'flwo'. Did you mean 'flow'?")
+
+
+def _built_in(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, code: str) -> None:
+    (folder / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setitem(registry.BUILT_IN["detector"], name, f"{name}:Detector")
+    monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_a_missing_package_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _built_in(monkeypatch, tmp_path, "wants_more", "import not_installed_at_all.part")
+    with pytest.raises(MissingPackageError, match="pip install not_installed_at_all"):
+        registry.load("detector", "wants_more")
+    monkeypatch.setitem(registry.EXTRAS, "wants_more", "extra")
+    with pytest.raises(MissingPackageError, match=r"pip install 'alref-agent\[extra\]'"):
+        registry.load("detector", "wants_more")
+
+
+def test_a_broken_import_of_its_own_is_not_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _built_in(monkeypatch, tmp_path, "broken_inside", "import broken_inside.nothing")
+    with pytest.raises(ModuleNotFoundError):
+        registry.load("detector", "broken_inside")

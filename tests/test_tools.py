@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from doubles import (
+    HEIGHT,
+    N_FRAMES,
+    WIDTH,
+    NearestBoxSegmenter,
+    SquareDetector,
+    big_square,
+    toolbox,
+    workspace,
+)
+from PIL import Image
+
+from alref_agent.errors import BackendError, ConfigError, UnknownNameError
+from alref_agent.tools.detection.detect_objects import DetectObjects
+from alref_agent.tools.tool import Toolbox
+from alref_agent.types import Detections
+from alref_agent.workspace import Workspace
+
+
+@pytest.fixture
+def space(tmp_path: Path, frames_folder: Path) -> Workspace:
+    return workspace(tmp_path / "run", frames_folder)
+
+
+def test_every_tool_has_a_name_a_sentence_and_schemas() -> None:
+    for tool in toolbox():
+        assert tool.summary.endswith(".")
+        assert json.dumps(tool.arguments.model_json_schema())
+        assert json.dumps(tool.result.model_json_schema())
+        assert toolbox().named(tool.name).name == tool.name
+
+
+def test_an_unknown_tool_and_argument_show_the_nearest(space: Workspace) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'sample_frames'"):
+        toolbox().named("sample_frame")
+    with pytest.raises(ConfigError, match="argument of sample_frames 'sttep'. Did you mean 'step'"):
+        toolbox().named("sample_frames")(space, sttep=2)
+    with pytest.raises(ConfigError, match="sample_frames: step: Input should be greater than"):
+        toolbox().named("sample_frames")(space, step=0)
+    with pytest.raises(UnknownNameError, match="Unknown tool 'detect_objects'"):
+        Toolbox({}).get(DetectObjects)
+
+
+def test_sample_frames_takes_every_step_and_the_last(space: Workspace) -> None:
+    sample = toolbox().named("sample_frames")
+    result = sample(space, step=5)
+    assert [f.frame_idx for f in result.frames] == [0, 5, 10, 11]
+    assert result.frames[1].frame_name == "00005"
+    assert (result.n_frames, result.height, result.width) == (N_FRAMES, HEIGHT, WIDTH)
+    few = sample(space, step=1, start=2, stop=9, max_frames=3)
+    assert [f.frame_idx for f in few.frames] == [2, 5, 8]
+    assert [f.frame_idx for f in sample(space, max_frames=1).frames] == [0]
+    with pytest.raises(ConfigError, match="the video has 12"):
+        sample(space, start=12)
+
+
+def test_contact_sheet_shows_the_frames(space: Workspace) -> None:
+    result = toolbox().named("contact_sheet")(space, frames=[0, 11], layout="horizontal")
+    sheet = np.array(Image.open(space.folder / result.file).convert("RGB"))
+    assert sheet.shape[:2] == (result.height, result.width)
+    assert result.width > 2 * result.height  # two pictures of 4:3 side by side
+    red = (sheet[..., 0] > 180) & (sheet[..., 1] < 80)
+    left, right = np.array_split(red, 2, axis=1)
+    # The square starts at the left of the first picture and ends at the right of the second.
+    assert np.nonzero(left)[1].mean() / left.shape[1] < 0.4
+    assert np.nonzero(right)[1].mean() / right.shape[1] > 0.6
+    with pytest.raises(ConfigError, match="no frame 12: the video has 0 to 11"):
+        toolbox().named("contact_sheet")(space, frames=[12])
+
+
+def test_detect_objects_looks_once_at_a_frame_for_all_expressions(space: Workspace) -> None:
+    detector = SquareDetector()
+    result = toolbox(detector).named("detect_objects")(
+        space, frames=[5, 0, 5], expressions=["a big square", "a dog"]
+    )
+    assert detector.looked_at == [0, 5]
+    square, dog = result.detections
+    assert square.targets[0].label == "square"
+    assert square.best[0].frame_idx == 5
+    assert square.best[0].box == pytest.approx(big_square(5))
+    assert square.n_boxes == 2
+    assert (dog.targets, dog.n_boxes, dog.best) == ([], 0, [])
+    assert dog.reason == "Only squares are known."
+
+
+def test_nothing_is_looked_at_where_no_expression_means_anything(space: Workspace) -> None:
+    detector = SquareDetector()
+    toolbox(detector).named("detect_objects")(space, frames=[0], expressions=["a dog"])
+    assert detector.looked_at == []
+
+
+def test_a_detector_that_answers_for_too_few_is_named(space: Workspace) -> None:
+    class Short(SquareDetector):
+        def detect(self, *args: Any) -> list[Detections]:
+            return []
+
+    with pytest.raises(BackendError, match="gave 0 answers for 1 expressions"):
+        toolbox(Short()).named("detect_objects")(space, frames=[0], expressions=["a square"])
+
+
+def test_detect_link_segment_one_after_the_other(space: Workspace) -> None:
+    tools = toolbox()
+    found = tools.named("detect_objects")(
+        space, frames=[0, 4, 8, 11], expressions=["a big square"]
+    )
+    linked = tools.named("link_boxes")(space, detections=[found.detections[0].id])
+    track = linked.linked[0].tracks[0]
+    assert (track.label, track.first_frame, track.last_frame) == ("square", 0, 11)
+    assert track.n_detected == 4
+    done = tools.named("segment_video")(space, objects=[{"obj_id": 7, "box_track": track.id}])
+    assert done.objects[0].n_frames == N_FRAMES
+    x0, y0, x1, y1 = big_square(8)
+    truth = np.zeros((HEIGHT, WIDTH), np.bool_)
+    truth[y0:y1, x0:x1] = True
+    assert np.array_equal(space.masks_on(done.masks, 8)[7], truth)
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        ([], "objects: List should have at least 1 item"),
+        ([{"obj_id": 1}], "object 1 has no prompt"),
+        ([{"obj_id": 0, "box_track": "box-track-1"}], "objects.0.obj_id"),
+        ([{"obj_id": 1, "prompts": [{"frame_idx": 0}]}], "a prompt needs box, points or masks"),
+        (
+            [{"obj_id": 1, "prompts": [{"frame_idx": 99, "box": [0, 0, 5, 5]}]}],
+            "no frame 99",
+        ),
+        (
+            [{"obj_id": 1, "prompts": [{"frame_idx": 0, "box": [9, 0, 5, 5]}]}],
+            "a box is x0 < x1, y0 < y1",
+        ),
+        (
+            [{"obj_id": 1, "prompts": [{"frame_idx": 0, "points": [[1, 2]], "labels": []}]}],
+            "as many labels as points",
+        ),
+        ([{"obj_id": 1, "prompts": [{"frame_idx": 0, "masks": "masks-9"}]}], "Unknown masks id"),
+        ([{"obj_id": 1, "prompts": [{"frame_idx": 0, "box": [0, 0, 9, 9]}]}] * 2, "may come once"),
+    ],
+)
+def test_wrong_prompts_say_what_is_wrong(space: Workspace, objects: list[Any], said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        toolbox().named("segment_video")(space, objects=objects)
+    assert said in str(error.value)
+
+
+def test_masks_and_points_reach_the_segmenter(space: Workspace) -> None:
+    seen = []
+
+    class Keeps(NearestBoxSegmenter):
+        def segment(self, video: Any, prompts: Any) -> Any:
+            seen.extend(prompts)
+            return super().segment(video, [p for p in prompts if p.box is not None])
+
+    tool = toolbox(segmenter=Keeps()).named("segment_video")
+    box = list(big_square(0))
+    first = tool(space, objects=[{"obj_id": 1, "prompts": [{"frame_idx": 0, "box": box}]}])
+    prompts = [
+        {"frame_idx": 0, "box": box},
+        {"frame_idx": 0, "masks": first.masks},
+        {"frame_idx": 2, "points": [[3, 4], [5, 6]], "labels": [True, False]},
+        {"frame_idx": 3, "points": [[3, 4]]},
+    ]
+    tool(space, objects=[{"obj_id": 1, "prompts": prompts}])
+    mask, points, default = seen[2:]
+    assert mask.mask.sum() == (big_square(0)[2] - big_square(0)[0]) * 14
+    assert points.points.tolist() == [[3, 4], [5, 6]]
+    assert points.labels.tolist() == [True, False]
+    assert default.labels.tolist() == [True]
+
+
+def test_a_call_is_recorded_once_and_answered_from_the_record(space: Workspace) -> None:
+    detector = SquareDetector()
+    detect = toolbox(detector).named("detect_objects")
+    first = detect(space, frames=[0], expressions=["a square"])
+    again = detect(space, frames=[0], expressions=["a square"])
+    assert again == first
+    assert detector.looked_at == [0]
+    (call,) = space.calls()
+    assert (call.tool, call.backend, call.version) == ("detect_objects", "detector", "1")
+    assert call.arguments == {"frames": [0], "expressions": ["a square"]}
+    assert call.result == first.model_dump(mode="json")
+
+
+def test_other_settings_are_another_call(space: Workspace) -> None:
+    detector = SquareDetector()
+    for threshold in (0.1, 0.2):
+        tools = toolbox(detector, settings={"box_threshold": threshold})
+        tools.named("detect_objects")(space, frames=[0], expressions=["a square"])
+    assert detector.looked_at == [0, 0]
+    assert len(space.calls()) == 2
+
+
+def test_progress_is_told(tmp_path: Path, frames_folder: Path) -> None:
+    class Listener:
+        def __init__(self) -> None:
+            self.heard: list[tuple[str, int]] = []
+
+        def track(self, items: Any, stage: str, total: int) -> Any:
+            items = list(items)
+            self.heard.append((stage, len(items)))
+            assert total >= len(items)
+            return iter(items)
+
+    listener = Listener()
+    space = workspace(tmp_path / "run", frames_folder, listener)
+    toolbox().named("detect_objects")(space, frames=[0, 3], expressions=["a square"])
+    assert listener.heard == [("detect", 2)]
