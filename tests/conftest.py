@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from doubles import write_frames
 
 ROOT = Path(__file__).parents[1]

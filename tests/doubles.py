@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from alref_agent import registry
+from alref_agent.config import Config
 from alref_agent.media.video import open_video
 from alref_agent.progress import Progress
 from alref_agent.tools.tool import Backend, Tool, Toolbox
@@ -54,6 +55,10 @@ class SquareDetector:
     def __init__(self) -> None:
         self.looked_at: list[int] = []
 
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        return cls()
+
     def ground(self, expression: str) -> Grounding:
         if "square" not in expression:
             return Grounding((), "Only squares are known.")
@@ -94,6 +99,10 @@ class NearestBoxSegmenter:
     """On each frame an object is what is red in the box of its nearest prompt, grown a little."""
 
     version = "1"
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        return cls()
 
     def segment(self, video: Video, prompts: Sequence[Prompt]) -> Iterator[ObjectMask]:
         for frame_idx, frame in video.frames():

@@ -32,7 +32,6 @@ def test_each_source_is_stronger_than_the_one_before(tmp_path: Path) -> None:
         (["top_box.pivot=last"], "top_box.pivot: Input should be 'first' or 'best', got 'last'"),
         (["device=gpu"], "device: should be auto, cpu, cuda, cuda:N or mps, got 'gpu'"),
         (["seed"], "--set takes key=value, got 'seed'"),
-        (["llm.model=gpt-4"], "llm.model: Input should be 'none'"),
         (["detector.options=[1]"], "detector.options: Input should be a valid dictionary"),
         (["seed={"], "seed: cannot read the value '{'"),
     ],

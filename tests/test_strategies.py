@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import N_FRAMES, SquareDetector, big_square, toolbox, workspace
 
 from alref_agent.agent.boxes import iou, track_iou
 from alref_agent.agent.strategy import Answer
@@ -15,6 +14,7 @@ from alref_agent.config import Config, load_config
 from alref_agent.pipeline import expressions
 from alref_agent.types import BoxTrack, ObjectMask, Prompt, Video
 from alref_agent.workspace import Workspace
+from doubles import N_FRAMES, SquareDetector, big_square, toolbox, workspace
 
 
 @pytest.fixture
@@ -98,9 +98,7 @@ def test_expressions_for_one_object_share_its_id(space: Workspace, strategy: obj
     assert space.masks_on(answer.masks, 3).keys() == {1}
 
 
-def test_an_object_that_the_segmenter_loses_has_failed(
-    tmp_path: Path, frames_folder: Path
-) -> None:
+def test_an_object_that_the_segmenter_loses_has_failed(tmp_path: Path, frames_folder: Path) -> None:
     class Blind:
         version = "1"
 

@@ -6,6 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from alref_agent.errors import BackendError, ConfigError, UnknownNameError
+from alref_agent.tools.detection.detect_objects import DetectObjects
+from alref_agent.tools.tool import Toolbox
+from alref_agent.types import Detections
+from alref_agent.workspace import Workspace
 from doubles import (
     HEIGHT,
     N_FRAMES,
@@ -16,13 +23,6 @@ from doubles import (
     toolbox,
     workspace,
 )
-from PIL import Image
-
-from alref_agent.errors import BackendError, ConfigError, UnknownNameError
-from alref_agent.tools.detection.detect_objects import DetectObjects
-from alref_agent.tools.tool import Toolbox
-from alref_agent.types import Detections
-from alref_agent.workspace import Workspace
 
 
 @pytest.fixture
@@ -108,9 +108,7 @@ def test_a_detector_that_answers_for_too_few_is_named(space: Workspace) -> None:
 
 def test_detect_link_segment_one_after_the_other(space: Workspace) -> None:
     tools = toolbox()
-    found = tools.named("detect_objects")(
-        space, frames=[0, 4, 8, 11], expressions=["a big square"]
-    )
+    found = tools.named("detect_objects")(space, frames=[0, 4, 8, 11], expressions=["a big square"])
     linked = tools.named("link_boxes")(space, detections=[found.detections[0].id])
     track = linked.linked[0].tracks[0]
     assert (track.label, track.first_frame, track.last_frame) == ("square", 0, 11)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import HEIGHT, N_FRAMES, WIDTH, workspace
 
 from alref_agent.errors import BackendError, ConfigError, OutputError, VideoError
 from alref_agent.media.video import open_video
 from alref_agent.types import BoxTrack, Detections, Grounding, ObjectMask, Target
 from alref_agent.workspace import STORE_NAME, Workspace
+from doubles import HEIGHT, N_FRAMES, WIDTH, workspace
 
 
 def test_detections_come_back_as_they_were_even_in_another_process(
@@ -20,9 +20,7 @@ def test_detections_come_back_as_they_were_even_in_another_process(
     space = workspace(tmp_path / "run", frames_folder)
     grounding = Grounding((Target("dog", "puppy", 0.9, 2),), "a puppy is a dog")
     boxes = np.array([[0.1, 0.2, 30.7, 40.9]], np.float32)
-    frame = Detections(
-        3, boxes, np.array([0.3], np.float32), ("dog",), np.zeros(1, np.int32)
-    )
+    frame = Detections(3, boxes, np.array([0.3], np.float32), ("dog",), np.zeros(1, np.int32))
     item = space.add_detections("the puppies", grounding, [frame])
     space.close()
 

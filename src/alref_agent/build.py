@@ -7,18 +7,45 @@ from typing import Any
 from alref_agent import registry
 from alref_agent.agent.strategy import Strategy
 from alref_agent.config import Config
+from alref_agent.errors import ConfigError
 from alref_agent.tools.tool import Backend, Tool, Toolbox
 
+BACKENDS = ("detector", "segmenter")
+"""The kinds of backends; each has a section of its own in the settings."""
 
-def check_names(config: Config) -> None:
-    """Refuse unknown backends and strategies before anything is loaded or written.
+
+def check(config: Config) -> list[str]:
+    """Find out what keeps the settings from working, before anything is loaded or written.
+
+    A backend may have a class method `check(config)` which raises what `from_config` would, and a
+    class variable `cpu_only`.
+
+    Returns:
+        What the user should know: settings that have no effect.
 
     Raises:
         UnknownNameError: A name that is not registered; the nearest is shown.
+        InputError: A backend cannot work here, for instance because a package is missing.
     """
     registry.check("strategy", config.strategy)
-    registry.check("detector", config.detector.name)
-    registry.check("segmenter", config.segmenter.name)
+    if config.llm.model != "none":
+        raise ConfigError(
+            f"llm.model {config.llm.model!r}: this version asks no LLM; use --llm none."
+        )
+    names = {kind: getattr(config, kind).name for kind in BACKENDS}
+    for kind, name in names.items():
+        registry.check(kind, name)
+    registry.load("strategy", config.strategy)
+    warnings = []
+    for kind, name in names.items():
+        backend = registry.load(kind, name)
+        if hasattr(backend, "check"):
+            backend.check(config)
+        if getattr(backend, "cpu_only", False) and config.device not in ("auto", "cpu"):
+            warnings.append(
+                f"The {kind} {name!r} runs on the CPU: device {config.device} is not used."
+            )
+    return warnings
 
 
 def toolbox(config: Config) -> Toolbox:

@@ -176,12 +176,29 @@ def tools_run(
 ) -> None:
     """Run one tool and print its result as JSON. What it makes stays in the workspace."""
     from alref_agent.console import ProgressBars
-    from alref_agent.pipeline import run_tool
+    from alref_agent.workbench import run_tool
 
     chosen = _config(profile, config, settings, None, device)
     folder = Path(workspace)
     result = run_tool(name, _json_object(args), folder, video, chosen, ProgressBars())
     typer.echo(result.model_dump_json(indent=2))
+
+
+@app.command()
+def mcp(
+    workspace: Annotated[str, typer.Option(help="A run folder; made where there is none.")],
+    video: Annotated[
+        str | None, typer.Option(help="The video, the first time that the folder is used.")
+    ] = None,
+    profile: Profile = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    device: Device = None,
+) -> None:
+    """Offer the tools to an MCP client, on standard input and output."""
+    from alref_agent.workbench import serve_tools
+
+    serve_tools(Path(workspace), video, _config(profile, config, settings, None, device))
 
 
 def _version(wanted: bool) -> None:

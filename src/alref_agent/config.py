@@ -30,8 +30,8 @@ class Section(BaseModel):
 class LlmConfig(Section):
     """Who reasons over the contact sheets."""
 
-    model: Literal["none"] = "none"
-    """What `--llm` sets; this version's strategies ask no LLM."""
+    model: str = "none"
+    """What `--llm` sets; this version's strategies ask no LLM, so `none` is all it takes."""
 
 
 class SamplingConfig(Section):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from alref_agent import registry
 from alref_agent._version import __version__
-from alref_agent.build import check_names
-from alref_agent.config import Config, load_config, profiles
+from alref_agent.build import BACKENDS, check
+from alref_agent.config import DEFAULT_PROFILE, Config, load_config, profiles
 from alref_agent.errors import AlrefError
 from alref_agent.packages import versions
 
@@ -49,19 +49,13 @@ def examine() -> Report:
 
 
 def problem(config: Config) -> str | None:
-    """What keeps these settings from working here; None where nothing does.
-
-    A backend may have a class method `check(config)` that raises what `from_config` would, for
-    instance where a package is missing, without loading its model.
-    """
+    """What keeps these settings from working here; None where nothing does."""
+    chosen = {"strategy": config.strategy} | {kind: getattr(config, kind).name for kind in BACKENDS}
+    lacking = [f"{k} {name}" for k, name in chosen.items() if name not in registry.names(k)]
+    if lacking:
+        return f"this version has no {', no '.join(lacking)}; use --profile {DEFAULT_PROFILE}."
     try:
-        check_names(config)
-        registry.load("strategy", config.strategy)
-        for kind in ("detector", "segmenter"):
-            backend = registry.load(kind, getattr(config, kind).name)
-            check = getattr(backend, "check", None)
-            if check is not None:
-                check(config)
+        check(config)
     except AlrefError as error:
         return str(error)
     return None

@@ -19,9 +19,8 @@ from alref_agent.progress import Progress
 from alref_agent.record import Call, RunResult
 from alref_agent.run import RESULT_NAME, Run
 from alref_agent.run_folder import prepare_folder, remove_run
-from alref_agent.tools.tool import Result
 from alref_agent.types import Expression
-from alref_agent.workspace import STORE_NAME, Workspace
+from alref_agent.workspace import Workspace
 
 MAX_EXPRESSION = 500
 """Characters; a longer one is no expression but a text."""
@@ -67,7 +66,7 @@ def segment(
     """
     references = expressions(text)
     chosen = _config(config, profile, settings)
-    build.check_names(chosen)
+    warnings = build.check(chosen)
     video = open_video(Path(source), start=start, end=end, every=every)
     if video.n_frames < 2:
         raise VideoError(
@@ -105,6 +104,7 @@ def segment(
             packages=versions(),
             files=written.files,
             warnings=[
+                *warnings,
                 *video.warnings,
                 *(warning for call in calls for warning in call.warnings),
                 *written.warnings,
@@ -151,56 +151,6 @@ def replay(
         every=video.every,
         progress=progress,
     )
-
-
-def run_tool(
-    name: str,
-    arguments: Mapping[str, Any],
-    folder: Path,
-    source: str | None,
-    config: Config,
-    progress: Progress | None = None,
-) -> Result:
-    """Run one tool in a workspace folder, which is made where there is none.
-
-    Args:
-        name: The tool's name.
-        arguments: The tool's arguments.
-        folder: The workspace.
-        source: The video; needed, and only taken, where the folder is new.
-        config: Which backends the tool uses.
-        progress: Who listens to how far the work is.
-
-    Raises:
-        ConfigError: Arguments that the tool does not take; a folder without a video.
-    """
-    build.check_names(config)
-    tool = build.toolbox(config).named(name)
-    tool.check(arguments)
-    if (folder / STORE_NAME).is_file():
-        workspace = Workspace.open(folder, progress)
-        if source is not None and Path(source).resolve() != workspace.video.source.resolve():
-            workspace.close()
-            raise ConfigError(
-                f"{folder} is for {workspace.video.source}: give another --workspace."
-            )
-        fresh = False
-    else:
-        if source is None:
-            raise ConfigError(f"{folder} is no workspace yet: say which video with --video.")
-        video = open_video(Path(source))
-        fresh = prepare_folder(folder, resume=False, overwrite=False)
-        workspace = Workspace.create(folder, video, {}, progress)
-    try:
-        result: Result = tool(workspace, **arguments)
-        return result
-    except InputError:
-        workspace.close()
-        if fresh:
-            remove_run(folder)
-        raise
-    finally:
-        workspace.close()
 
 
 def expressions(text: str | Sequence[str]) -> list[Expression]:

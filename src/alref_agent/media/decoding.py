@@ -35,6 +35,7 @@ class Decoder:
         self._table = table
         self._recent: deque[tuple[int, Packet[VideoStream]]] = deque(maxlen=64)
         self._hurt = False
+        self._index_before = -1
         self._open()
 
     def __enter__(self) -> Self:
@@ -55,21 +56,23 @@ class Decoder:
         one that does not decode.
         """
         group = self._table.groups[number]
-        shown = False
-        for index, frame in _rising(self._decode(group.start_packet, group), group.first):
-            if not shown and index > group.first and number and not self._hurt:
-                # No damage, and yet the keyframe is not shown: a stream that refreshes bit by bit,
-                # whose picture is whole only after a run-up.
-                run_up = self._table.groups[number - 1].start_packet
-                yield from _rising(self._decode(run_up, group), group.first)
-                return
-            shown = True
-            yield index, frame
+        frames = _rising(self._decode(group.start_packet, group), group.first)
+        first = next(frames, None)
+        late = first is None or first[0] > group.first
+        if late and number and not self._hurt:
+            # No damage, and yet the keyframe is not shown: a stream that refreshes bit by bit,
+            # whose picture is whole only after a run-up.
+            run_up = self._table.groups[number - 1].start_packet
+            frames = _rising(self._decode(run_up, group), group.first)
+        elif first is not None:
+            yield first
+        yield from frames
 
     def _decode(self, start: int, group: Group) -> Iterator[tuple[int, VideoFrame]]:
         """The good frames of `group` as the decoder gives them, about in order."""
         self._stream.codec_context.flush_buffers()
         self._hurt = False
+        self._index_before = -1
         count = 0
         for packet in self._packets(start, group.stop_packet):
             for frame in self._output(packet):
@@ -100,7 +103,14 @@ class Decoder:
         if frame.pts is None:
             return -1
         index = int(pts.searchsorted(frame.pts))
-        return index if index < len(pts) and pts[index] == frame.pts else -1
+        # MPEG program streams give their last two frames the same stamp.
+        following = self._index_before + 1
+        if index < following < len(pts) and pts[following] == frame.pts:
+            index = following
+        if index == len(pts) or pts[index] != frame.pts:
+            return -1
+        self._index_before = index
+        return index
 
     def _packets(self, start: int, stop: int) -> Iterator[Packet[VideoStream]]:
         """The packets at positions `[start, stop)`, wherever the file stands now."""

@@ -133,8 +133,9 @@ def _common_size(files: list[Path]) -> tuple[int, int]:
         try:
             with Image.open(path) as image:
                 size = image.size
-                # 5 to 8 are the orientations that lie on a side.
-                if image.getexif().get(_ORIENTATION, 1) >= 5:
+                # 5 to 8 are the orientations that lie on a side. In a PNG the entry may follow the
+                # pixels, which would all be read for it, and cameras write no PNG.
+                if image.format != "PNG" and image.getexif().get(_ORIENTATION, 1) >= 5:
                     size = size[::-1]
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise _unreadable(path, error) from error
@@ -152,7 +153,7 @@ def _common_size(files: list[Path]) -> tuple[int, int]:
 def _read(path: Path) -> Frame:
     try:
         with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
+            image = opened if opened.format == "PNG" else ImageOps.exif_transpose(opened)
             if image.mode.startswith("I"):
                 # 16-bit grey; PIL's own conversion would clip it to white.
                 grey = np.clip(np.asarray(image) // 256, 0, 255).astype(np.uint8)

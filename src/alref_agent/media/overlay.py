@@ -72,7 +72,7 @@ class OverlayWriter:
             if audio_from is None and video.has_audio:
                 audio_from = video.source
         self._audio_from = audio_from if sound else None
-        self._last = -1
+        self._last = self._ticks = -1
         self.warnings: list[str] = []
         """What had to be left out; a line each."""
         self._pending: PendingFile | None = None
@@ -113,7 +113,8 @@ class OverlayWriter:
             format="yuv420p", dst_colorspace="itu709"
         )
         time = self._video.time(frame_idx) - self._span[0]
-        encoded.pts = round(time * _CLOCK)
+        # Two frames less than a tick apart must still follow one another.
+        encoded.pts = self._ticks = max(round(time * _CLOCK), self._ticks + 1)
         encoded.time_base = Fraction(1, _CLOCK)
         # The last frame has no other to end it.
         encoded.duration = max(1, round((self._end_of(frame_idx) - self._span[0] - time) * _CLOCK))

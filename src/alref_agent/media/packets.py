@@ -57,7 +57,7 @@ class PacketTable:
     """Seconds from the first frame shown to the end of the last."""
     groups: tuple[Group, ...]
     pts: npt.NDArray[np.int64] | None
-    """`(N,)` time stamps; None where the file has none that can be trusted, and frames are told
+    """`(N,)` time stamps, rising; None where the file has none that can be trusted, and frames are told
     apart only by counting from the first."""
     warnings: tuple[str, ...]
 
@@ -194,10 +194,14 @@ def _by_stamp(
     position = np.flatnonzero(visible & (pts >= pts[keys[0]]))
     if not len(position):
         raise VideoError(f"{source}: not one of its frames is meant to be shown.")
-    stamps, which = np.unique(pts[position], return_index=True)
-    position = position[which]
+    # Of two with one stamp the later stored is a picture that is shown before the other.
+    position = position[np.lexsort((-position, pts[position]))]
+    stamps = pts[position]
+    shown_at = np.full(len(pts), -1)
+    shown_at[position] = np.arange(len(position))
     keys = keys[np.argsort(pts[keys], kind="stable")]
-    bounds = np.append(np.searchsorted(stamps, pts[keys]), len(stamps))
+    first = np.where(shown_at[keys] >= 0, shown_at[keys], np.searchsorted(stamps, pts[keys]))
+    bounds = np.append(first, len(stamps))
     groups = tuple(
         Group(
             first=int(bounds[g]),
@@ -209,7 +213,18 @@ def _by_stamp(
         for g in range(len(keys))
         if bounds[g] < bounds[g + 1]
     )
-    times = (stamps - stamps[0]) * tick
     last = (end - int(stamps[-1])) * tick
-    duration = float(times[-1]) + (last if last > 0 else 1 / rate)
+    duration = float(stamps[-1] - stamps[0]) * tick + (last if last > 0 else 1 / rate)
+    times = _spread((stamps - stamps[0]) * tick, duration)
     return PacketTable(times, duration, groups, stamps, warnings)
+
+
+def _spread(times: npt.NDArray[np.float64], end: float) -> npt.NDArray[np.float64]:
+    """Frames that claim the same moment share the time up to the next one."""
+    distinct, first, count = np.unique(times, return_index=True, return_counts=True)
+    if len(distinct) == len(times):
+        return times
+    share = np.diff(distinct, append=end) / count
+    rank = np.arange(len(times)) - np.repeat(first, count)
+    spread: npt.NDArray[np.float64] = times + rank * np.repeat(share, count)
+    return spread

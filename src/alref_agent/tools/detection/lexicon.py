@@ -40,11 +40,12 @@ PREPOSITIONS = _set(
 RELATIVES = _set("who whom which that whose where when while as because if what how why")
 PRONOUNS = _set("i he she it they we you him them me us himself herself itself themselves there")
 AUXILIARIES = _set(
+    "ca wo "  # of `can't` and `won't`
     "is are was were be been being am has have had having do does did can could will would shall "
-    "should may might must isn't aren't wasn't don't doesn't gets get got s"
+    "should may might must gets get got s"
 )
 CONJUNCTIONS = _set("and & plus")
-NEGATIONS = _set("not no never without non isn't aren't n't except")
+NEGATIONS = _set("not no never without non except")
 ADVERBS = _set(
     "very quickly slowly fast really just then also too together away forward forwards backward "
     "backwards here now again still almost alone currently rapidly quietly happily back apart "
@@ -76,7 +77,8 @@ COLLECTIVES = _set(
 CLOTHES = _set(
     "shirt tshirt jacket coat dress suit trousers pants jeans shorts skirt sweater jumper hoodie "
     "vest uniform jersey top outfit clothes clothing costume robe overalls leotard wetsuit "
-    "raincoat blouse gown kimono sweatshirt cardigan tracksuit kit gear attire garment apron"
+    "raincoat jean trouser blouse gown "
+    "kimono sweatshirt cardigan tracksuit kit gear attire garment apron"
 )
 """Clothes that cover enough of a body to colour its box."""
 
@@ -107,7 +109,10 @@ MOVING = _set(
     "moves runs walks drives rides jumps swims flies dances drifts races turns spins rolls falls "
     "climbs glides"
 )
+MOVE = _set("move run walk drive ride jump swim fly dance drift race climb roll spin fall")
+"""Infinitives of motion; most are nouns too, so what comes before decides."""
 VERBS = _set(
+    "ridden driven held worn led thrown caught seen shown flown kept made taken stops "
     "rides runs walks jumps drives swims flies dances holds plays stands sits eats carries "
     "pushes pulls moves turns goes comes wears looks jumped holding held drifts races spins "
     "rolls falls climbs glides throws kicks hits catches chases follows leads crosses passes "

@@ -38,13 +38,14 @@ class _Draft:
             self.shade = SHADES[word]
             return
         if word in COLOURS:
-            self.spare = word
+            self.spare = word if vocabulary.known(word) else "one"
             name = colour_name(word, self.shade)
             self.shade = ""
             self.phrase = replace(now, colours=(*now.colours, name))
         elif word.isdigit() or word in lexicon.NUMBERS:
             count = int(word) if word.isdigit() else lexicon.NUMBERS[word]
-            self.spare = "one" if word == "one" else self.spare
+            # `the couple` names people; other numbers stand for a noun not said.
+            self.spare = word if vocabulary.known(word) else "one"
             self.phrase = replace(now, count=max(1, min(count, 99)), plural=count > 1)
         elif word in lexicon.ORDINALS:
             self.spare = "one"
@@ -76,8 +77,11 @@ class _Draft:
         plural = self.phrase.plural or (bool(self.nouns) and lexicon.is_plural(nouns[-1]))
         if self.phrase.count == 1:
             plural = False
+        # `the first three dogs` are not the first dog.
+        ordinal = None if plural else self.phrase.ordinal
         return replace(
             self.phrase,
+            ordinal=ordinal,
             nouns=tuple(nouns),
             text=" ".join(self.words),
             colours=colours,

@@ -109,4 +109,4 @@ def _ranked(number: int, side: Place, boxes: Floats, strong: Bools) -> Floats:
     wanted = order[-1] if number == -1 or number > len(order) else order[number - 1]
     ranks = np.searchsorted(np.sort(x[strong]), x)
     away = np.abs(ranks - ranks[wanted])
-    return np.where(strong, np.maximum(0.7**away, LEAST), LEAST).astype(np.float32)
+    return np.where(strong, np.maximum(0.5**away, LEAST), LEAST).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,19 @@ from alref_agent.tools.detection import coco
 from alref_agent.tools.detection.candidates import SEEN, candidates
 from alref_agent.tools.detection.grounding import TEXT_THRESHOLD, Meaning, Reader
 from alref_agent.tools.detection.ssd_network import SsdNetwork
-from alref_agent.tools.detection.tiles import Found, cut, fuse, tiles
+from alref_agent.tools.detection.tiles import Found, Tile, cut, fuse, tiles
 from alref_agent.types import Detections, Floats, Frame, Grounding
 
 CUT_PENALTY = 0.5
 """Factor on the score of a box that ends where its tile ends: it shows part of an object."""
 LEVELS = 1
 """0: the whole frame only; 1: and squares of its short side; 2: and squares of 0.6 of that."""
+
+
+class Network(Protocol):
+    """What sees objects in a part of a frame: `SsdNetwork`, or a scripted one in tests."""
+
+    def look(self, frame: Frame, tile: Tile) -> Found: ...
 
 
 class Ssd:
@@ -31,7 +37,7 @@ class Ssd:
 
     def __init__(
         self,
-        network: SsdNetwork,
+        network: Network,
         reader: Reader,
         box_threshold: float = 0.1,
         max_boxes: int = 20,
@@ -69,11 +75,11 @@ class Ssd:
         levels = options.pop("levels", LEVELS)
         for name in options:
             raise ConfigError(unknown("option of the detector ssd", name, _OPTIONS))
-        if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
+        if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
             raise ConfigError(
                 f"detector.options.text_threshold should be from 0 to 1, got {threshold!r}."
             )
-        if levels not in (0, 1, 2) or not isinstance(levels, int):
+        if isinstance(levels, bool) or not isinstance(levels, int) or not 0 <= levels <= 2:
             raise ConfigError(f"detector.options.levels should be 0, 1 or 2, got {levels!r}.")
         network = SsdNetwork(Path(settings.model) if settings.model else None)
         reader = Reader(_similarities, float(threshold))

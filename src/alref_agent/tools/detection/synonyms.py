@@ -55,11 +55,14 @@ _SYNONYMS: Mapping[str, str] = {
     "fire hydrant": "hydrant",
     "stop sign": "stopsign",
     "bench": "pew",
-    "bird": """swan goose duck flamingo duckling gosling cygnet pigeon dove seagull gull parrot
-        eagle hawk falcon owl crow raven sparrow chicken hen rooster cock chick turkey peacock ostrich
-        emu penguin pelican heron stork crane-bird robin finch magpie woodpecker hummingbird kingfisher
-        vulture cockatoo parakeet budgie canary mallard drake songbird toucan albatross puffin
-        waterbird waterfowl fowl poultry starling swallow budgerigar kiwi-bird""",
+    "bird": """
+        swan goose duck flamingo duckling gosling cygnet pigeon dove seagull gull parrot
+        eagle hawk falcon owl crow raven sparrow chicken hen rooster cock chick turkey
+        peacock ostrich emu penguin pelican heron stork crane-bird robin finch magpie
+        woodpecker hummingbird kingfisher vulture cockatoo parakeet budgie canary
+        mallard drake songbird toucan albatross puffin waterbird waterfowl fowl poultry
+        starling swallow budgerigar kiwi-bird
+        """,
     "cat": "kitten kitty tomcat pussycat feline tabby",
     "dog": """puppy doggy doggie pup hound canine poodle labrador retriever terrier bulldog
         dachshund beagle husky collie corgi greyhound spaniel chihuahua pug dalmatian rottweiler

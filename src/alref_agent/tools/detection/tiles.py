@@ -68,7 +68,7 @@ def _squares(height: int, width: int, side: int) -> list[Tile]:
 def _starts(length: int, side: int) -> list[int]:
     """Where squares begin that cover a length, each sharing half or more with its neighbour.
 
-    A panorama of any length gets at most eight, which then share less.
+    There are at most eight: a strip of a panorama may be seen in the whole frame only.
     """
     steps = min(7, math.ceil((length - side) / (side * 0.5)))
     return [round(k * (length - side) / max(steps, 1)) for k in range(steps + 1)]

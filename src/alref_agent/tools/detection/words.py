@@ -63,7 +63,11 @@ class _Parser:
 
     def phrases(self) -> tuple[Phrase, ...]:
         i, places = self._opening()
+        unsaid = is_participle(word_at(self._words, i))
         first, i = self._thing(i)
+        if first is None and unsaid:
+            # `jumping over the fence`: something does.
+            first = Phrase(("something",), self._words[i - 1], moving=motion_of(self._words[i - 1]))
         while first is None and i < len(self._words):
             first, i = self._thing(i + 1)
         if first is None:
@@ -155,19 +159,25 @@ class _Parser:
             return after
         for colours, after in (self._dressed(i), self._coloured(i)):
             if after > i:
-                if not self._negated:
+                # `next to the woman in red`: that is not what the head wears.
+                if not self._negated and not self._other_person():
                     self._now = replace(self._now, colours=(*self._now.colours, *colours))
                 self._negated = False
                 return after
-        if is_participle(word) or word in lexicon.MOVING or word in lexicon.VERBS:
+        before = word_at(self._words, i - 1)
+        does = word in lexicon.MOVE and before in _BEFORE_VERBS
+        if does or is_participle(word) or word in lexicon.MOVING or word in lexicon.VERBS:
             self._act(word)
             return i + 1
-        if (size := size_of(word)) and word_at(self._words, i - 1) in _BEFORE_SIZES:
+        if (size := size_of(word)) and before in _BEFORE_SIZES:
             self._now = replace(self._now, size=self._now.size or size)
         if is_nounish(word) or word in lexicon.DETERMINERS:
             phrase, after = self._thing(i)
             if phrase is not None and after > i:
-                self._mention(phrase)
+                if fresh and self._named(phrase):
+                    self._begin(phrase)
+                else:
+                    self._mention(phrase)
                 return after
         # Adverbs and the like say nothing: `the dog too and the cat`.
         self._fresh = fresh and word in lexicon.ADVERBS
@@ -198,6 +208,12 @@ class _Parser:
         following = word_at(self._words, start)
         if phrase is None or is_participle(following) or following in lexicon.VERBS:
             return start
+        if {phrase.head, lexicon.singular(phrase.head)} & lexicon.CLOTHES:
+            # `a red shirt and blue jeans`
+            return after
+        if phrase.head == "one" and self._now.head != "one":
+            # `two cows, one black and one white`
+            return after
         owned = phrase.owned and self._words[i] == "with"
         if self._fresh or owned or self._parallel(phrase):
             self._done.append(self._now)
@@ -213,6 +229,15 @@ class _Parser:
         head, other, third = (vocabulary.is_agent(p.head) for p in (self._now, self._other, new))
         return head and third and not other
 
+    def _named(self, phrase: Phrase) -> bool:
+        """Whether a thing after an unknown one says what that is: `Libby the dog`."""
+        unknown = vocabulary.sense(self._now.nouns) is None
+        return unknown and vocabulary.sense(phrase.nouns) is not None
+
+    def _other_person(self) -> bool:
+        found = vocabulary.known(self._other.head) if self._other is not None else None
+        return found is not None and found.label == "person"
+
     def _mention(self, phrase: Phrase) -> None:
         self._other = phrase
         self._now = _relate(self._now, phrase)
@@ -220,8 +245,10 @@ class _Parser:
     def _place(self, place: Place, word: str) -> None:
         """Note a place that begins with this word, unless it is the direction of a movement."""
         now = self._now
-        if now.ordinal is not None and word == "from":
-            self._now = replace(now, ordinal=(now.ordinal[0], place))
+        if now.ordinal is not None and word in ("from", "to"):
+            # `second from left to right` counts from the left.
+            side = place if word == "from" else now.ordinal[1]
+            self._now = replace(now, ordinal=(now.ordinal[0], side))
             return
         aimed = self._verb and now.moving is not False and word not in ("on", "at", "in")
         if not aimed and word not in ("towards", "toward", "from"):
@@ -254,6 +281,9 @@ _OPENERS = (
     | lexicon.CONJUNCTIONS
     | {"'s"}
 ) - {"that"}
+_BEFORE_VERBS = (
+    lexicon.AUXILIARIES | lexicon.NEGATIONS | lexicon.PRONOUNS | lexicon.RELATIVES | {"to"}
+)
 _BEFORE_SIZES = lexicon.AUXILIARIES | {"the"}
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from alref_agent.types import Floats, Frame, Mask
 
+_W = 10.0
 _LEVELS = 64.0
 """Evidence is written into a channel of the picture as one of this many grey levels, few enough to
 count little beside real contrast."""
@@ -45,7 +46,7 @@ def minimum_cut(picture: Frame, evidence: Floats, *, certain: float = 4.0) -> Ma
     # grabCut's cost of a label is half the squared distance to a Gaussian's mean, over its
     # variance. With means at the ends of the scale and the same variance for both labels, the
     # difference of the two costs is linear in the level: weight * log-odds.
-    variance = _LEVELS**2 / (2 * certain * 10.0)
+    variance = _LEVELS**2 / (2 * certain * _W)
     cv2.grabCut(
         coded,
         labels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 from alref_agent.config import Config
 from alref_agent.tools.motion import (
     FlowField,
+    FlowFunction,
     camera_flow,
     dense_flow,
     follow,
@@ -18,24 +20,27 @@ from alref_agent.tools.motion import (
     shrink,
     working_size,
 )
-from alref_agent.tools.segmentation.appearance import (
-    COLOUR_SHAPE,
-    MOTION_SHAPE,
-    Codes,
-    Looks,
-    colour_codes,
-    histogram,
-    log_odds,
-    motion_codes,
-)
+from alref_agent.tools.segmentation.appearance import Looks, colour_codes
 from alref_agent.tools.segmentation.cut import minimum_cut
-from alref_agent.tools.segmentation.hints import Hints, box_prior, mask_box
+from alref_agent.tools.segmentation.evidence import CERTAIN, Window, believe, box_prior, ring
+from alref_agent.tools.segmentation.hints import Hints
 from alref_agent.tools.segmentation.spool import Spool
-from alref_agent.types import Floats, Frame, ObjectMask, Prompt, Video
+from alref_agent.types import Floats, Frame, Mask, ObjectMask, Prompt, Video
+
+
+@dataclass(eq=False)
+class State:
+    """What is believed of one object on the frame just seen."""
+
+    box: Floats
+    age: int
+    """Frames since a prompt said where it is."""
+    window: Window
+    logit: Floats
 
 
 class Flow:
-    """A first pass forward gathers evidence, a second one backward settles the masks."""
+    """A first pass forward learns what the objects look like, a second one backward draws them."""
 
     version = "1"
 
@@ -62,108 +67,135 @@ class Flow:
         }
         looks = {obj: Looks() for obj in hints}
         with Spool() as spool:
-            self._gather(video, size, hints, looks, spool)
-            yield from self._settle(video, size, hints, looks, spool)
+            boxes = self._learn(video, size, hints, looks, spool)
+            yield from self._draw(video, size, hints, looks, boxes, spool)
 
-    def _gather(self, video, size, hints, looks, spool) -> None:
+    def _learn(
+        self,
+        video: Video,
+        size: tuple[int, int],
+        hints: dict[int, Hints],
+        looks: dict[int, Looks],
+        spool: Spool,
+    ) -> dict[tuple[int, int], tuple[Floats, int]]:
         flow_of = dense_flow()
+        states: dict[int, State] = {}
+        boxes: dict[tuple[int, int], tuple[Floats, int]] = {}
         before = None
-        beliefs: dict[int, Floats] = {}
         for t, frame in video.frames():
             small = shrink(frame, size)
             now = grey(small)
-            codes = colour_codes(small)
             flow = flow_of(now, before) if before is not None else None
             before = now
-            priors = self._priors(t, size, hints, beliefs, flow)
-            moves = self._moves(flow, priors, size)
-            for obj, prior in priors.items():
-                belief = _believe(prior, codes, moves, None, small)
-                beliefs[obj] = belief
-                looks[obj].add(codes, np.where(belief > 0.7, belief, 0), (prior > -5.5) * (belief < 0.3))
+            places = {}
+            for obj, hint in hints.items():
+                place = _place(hint, t, states.get(obj), flow)
+                if place is not None:
+                    places[obj] = place
+            against = _against(flow, places, size)
+            for obj, (box, age) in places.items():
+                window = Window.around(box, size)
+                local = window.local(box)
+                prior = _prior(hints[obj], t, local, window)
+                fields = [f[window.slices] for f in against]
+                logit = believe(small[window.slices], local, prior, fields)
+                states[obj] = State(box, age, window, logit)
+                boxes[obj, t] = (box, age)
+                belief = 1 / (1 + np.exp(-logit))
+                near = ring(local, window.size) | (prior > -5)
+                looks[obj].add(
+                    colour_codes(small[window.slices]),
+                    np.where(belief > 0.5, belief, 0),
+                    np.where(near & (belief < 0.5), 1 - belief, 0),
+                )
                 spool.put((obj, t), np.rint(belief * 255).astype(np.uint8))
+        return boxes
 
-    def _settle(self, video, size, hints, looks, spool) -> Iterator[ObjectMask]:
+    def _draw(self, video, size, hints, looks, boxes, spool) -> Iterator[ObjectMask]:
         flow_of = dense_flow()
+        known = {obj: look.log_odds() for obj, look in looks.items()}
+        states: dict[int, State] = {}
         after = None
-        beliefs: dict[int, Floats] = {}
-        odds = {obj: look.log_odds() for obj, look in looks.items()}
-        for t, frame in video.frames(video.n_frames - 1, None, -1):
-            small = shrink(frame, size)
-            now = grey(small)
-            codes = colour_codes(small)
+        for t, frame, now, small, before in _with_previous(video, size):
             flow = flow_of(now, after) if after is not None else None
+            back = flow_of(now, before) if before is not None else None
             after = now
-            priors = self._priors(t, size, hints, beliefs, flow)
-            for obj in hints:
-                kept = spool.get((obj, t))
-                if kept is None:
-                    continue
-                old = _logit(kept.astype(np.float32) / 255)
-                priors[obj] = (priors[obj] + old) / 2 if obj in priors else old
-            moves = self._moves(flow, priors, size)
-            masks = {}
-            for obj, prior in priors.items():
-                belief = _believe(prior, codes, moves, odds[obj], small)
-                beliefs[obj] = belief
-                masks[obj] = belief
-            yield from self._masks(t, masks, small, frame)
-
-    def _priors(self, t, size, hints, beliefs, flow) -> dict[int, Floats]:
-        priors = {}
-        for obj, hint in hints.items():
-            box = hint.box(t)
-            if t in hint.masks:
-                priors[obj] = np.where(hint.masks[t], 6, -6).astype(np.float32)
-            elif box is not None:
-                priors[obj] = box_prior(box, size)
-            elif obj in beliefs and flow is not None:
-                carried = follow(beliefs[obj], flow)
-                priors[obj] = 0.8 * _logit(cv2.GaussianBlur(carried, (0, 0), 2))
-        return priors
-
-    def _moves(self, flow: FlowField | None, priors, size) -> Codes | None:
-        if flow is None or not priors:
-            return None
-        outside = np.ones(size, np.bool_)
-        for prior in priors.values():
-            outside &= prior < -3
-        against = flow - camera_flow(flow, outside)
-        noise = float(np.median(np.abs(against[outside]))) if outside.any() else 0.5
-        return motion_codes(against, max(noise, 0.15))
-
-    def _masks(self, t, beliefs, small, frame) -> Iterator[ObjectMask]:
-        h, w = frame.shape[:2]
-        for obj, belief in beliefs.items():
-            mask = minimum_cut(small, _logit(belief))
-            soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1)
-            full = cv2.resize(soft, (w, h), interpolation=cv2.INTER_LINEAR) > 0.5
-            yield ObjectMask(obj, t, full)
+            places = {}
+            for obj, hint in hints.items():
+                place = _place(hint, t, states.get(obj), flow)
+                other = boxes.get((obj, t))
+                if place is None or (other is not None and other[1] < place[1]):
+                    place = other
+                if place is not None:
+                    places[obj] = place
+            against = _against(flow, places, size) + _against(back, places, size)
+            found = {}
+            for obj, (box, age) in places.items():
+                window = Window.around(box, size)
+                local = window.local(box)
+                prior = _prior(hints[obj], t, local, window)
+                fields = [f[window.slices] for f in against]
+                logit = believe(small[window.slices], local, prior, fields, known[obj])
+                states[obj] = State(box, age, window, logit)
+                found[obj] = (window, logit)
+            yield from _masks(t, found, small, frame)
 
 
-def _logit(p: Floats) -> Floats:
-    p = np.clip(p, 0.0025, 0.9975)
-    return np.log(p / (1 - p)).astype(np.float32)
+def _with_previous(video, size):
+    held = None
+    for t, frame in video.frames(video.n_frames - 1, None, -1):
+        small = shrink(frame, size)
+        now = grey(small)
+        if held is not None:
+            yield (*held, now)
+        held = (t, frame, now, small)
+    if held is not None:
+        yield (*held, None)
 
 
-def _believe(prior, codes, moves, odds, small) -> Floats:
-    logit = prior
-    near = prior > -5.5
-    for _ in range(3):
-        belief = 1 / (1 + np.exp(-logit))
-        inside = belief * near
-        outside = (1 - belief) * near
-        colour = log_odds(
-            histogram(codes, inside, COLOUR_SHAPE), histogram(codes, outside, COLOUR_SHAPE)
-        ).ravel()
-        if odds is not None:
-            colour = (colour + odds) / 2
-        logit = prior + colour[codes]
-        if moves is not None:
-            motion = log_odds(
-                histogram(moves, inside, MOTION_SHAPE), histogram(moves, outside, MOTION_SHAPE)
-            ).ravel()
-            logit = logit + motion[moves]
-        logit = np.clip(logit, -6, 6)
-        logit = cv2.ximgproc.fastGlobalSmootherFilter(small, logit.astype(np.float32), 20, 12)
-    return (1 / (1 + np.exp(-logit))).astype(np.float32)
+def _place(
+    hint: Hints, t: int, state: State | None, flow: FlowField | None
+) -> tuple[Floats, int] | None:
+    box = hint.box(t)
+    if box is not None:
+        return box, 0
+    if state is None or flow is None:
+        return None
+    h, w = flow.shape[:2]
+    belief = np.zeros((h, w), np.float32)
+    belief[state.window.slices] = state.logit > 0
+    carried = follow(belief, flow) > 0.5
+    if not carried.any():
+        return None
+    shift = -np.median(flow[carried], axis=0)
+    box = state.box + np.tile(shift, 2).astype(np.float32)
+    middle = (box[:2] + box[2:]) / 2
+    if np.any(middle < 0) or middle[0] > w or middle[1] > h:
+        return None
+    return box, state.age + 1
+
+
+def _against(flow, places, size) -> list[FlowField]:
+    if flow is None or not places:
+        return []
+    outside = np.ones(size, np.bool_)
+    for box, _ in places.values():
+        x0, y0, x1, y1 = np.clip(box, 0, None).astype(int)
+        outside[y0:y1, x0:x1] = False
+    return [flow - camera_flow(flow, outside)]
+
+
+def _prior(hint: Hints, t: int, local: Floats, window: Window) -> Floats:
+    if t in hint.masks:
+        return np.where(hint.masks[t][window.slices], CERTAIN, -CERTAIN).astype(np.float32)
+    return box_prior(local, window.size)
+
+
+def _masks(t, found, small, frame) -> Iterator[ObjectMask]:
+    h, w = frame.shape[:2]
+    for obj, (window, logit) in found.items():
+        mask = np.zeros(small.shape[:2], np.float32)
+        mask[window.slices] = minimum_cut(small[window.slices], logit)
+        soft = cv2.GaussianBlur(mask, (0, 0), 1)
+        full = cv2.resize(soft, (w, h), interpolation=cv2.INTER_LINEAR) > 0.5
+        yield ObjectMask(obj, t, full)

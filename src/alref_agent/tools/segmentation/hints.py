@@ -73,20 +73,3 @@ def mask_box(mask: Mask) -> Floats | None:
     if len(ys) == 0:
         return None
     return np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float32)
-
-
-def box_prior(box: Floats, size: tuple[int, int]) -> Floats:
-    """`(h, w)` float32: log-odds of a pixel being the object's, from where it lies in its box.
-
-    Objects fill the middle of their boxes, rarely the corners, and boxes of detectors are a few
-    percent off: so 0 at the middle of an edge, rising inwards, falling fast outwards.
-    """
-    h, w = size
-    centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    half_w, half_h = max(box[2] - box[0], 2) / 2, max(box[3] - box[1], 2) / 2
-    x = np.abs(np.arange(w, dtype=np.float32) + 0.5 - centre_x) / half_w
-    y = np.abs(np.arange(h, dtype=np.float32) + 0.5 - centre_y) / half_h
-    d = np.cbrt(x[None, :] ** 3 + y[:, None] ** 3)
-    return np.asarray(
-        np.where(d < 1, np.minimum(3 * (1 - d), 1.2), np.maximum(-12 * (d - 1), -6)), np.float32
-    )

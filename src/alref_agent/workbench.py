@@ -1,0 +1,107 @@
+"""The typed tools without a strategy: one call, or a server, over one workspace folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alref_agent import build
+from alref_agent.config import Config
+from alref_agent.errors import ConfigError, InputError, MissingPackageError
+from alref_agent.media.video import open_video
+from alref_agent.progress import Progress
+from alref_agent.run_folder import prepare_folder, remove_run
+from alref_agent.tools.tool import Result
+from alref_agent.workspace import STORE_NAME, Workspace
+
+
+def run_tool(
+    name: str,
+    arguments: Mapping[str, Any],
+    folder: Path,
+    source: str | None,
+    config: Config,
+    progress: Progress | None = None,
+) -> Result:
+    """Run one tool in a workspace folder, which is made where there is none.
+
+    Args:
+        name: The tool's name.
+        arguments: The tool's arguments.
+        folder: The workspace.
+        source: The video; needed, and only taken, where the folder is new.
+        config: Which backends the tool uses.
+        progress: Who listens to how far the work is.
+
+    Raises:
+        ConfigError: Arguments that the tool does not take; a folder without a video.
+    """
+    build.check(config)
+    tool = build.toolbox(config).named(name)
+    tool.check(arguments)
+    with tool_workspace(folder, source, progress) as workspace:
+        result: Result = tool(workspace, **arguments)
+        return result
+
+
+def serve_tools(folder: Path, source: str | None, config: Config) -> None:
+    """Offer all tools over one workspace to an MCP client, until it goes.
+
+    Args:
+        folder: The workspace.
+        source: The video; needed, and only taken, where the folder is new.
+        config: Which backends the tools use.
+
+    Raises:
+        MissingPackageError: The package `mcp` is not installed.
+        ConfigError: A folder without a video.
+    """
+    try:
+        from alref_agent.serve.mcp import serve_stdio
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            f"Serving tools needs the package {error.name!r}: pip install 'alref-agent[mcp]'"
+        ) from error
+    build.check(config)
+    with tool_workspace(folder, source) as workspace:
+        serve_stdio(workspace, build.toolbox(config))
+
+
+@contextmanager
+def tool_workspace(
+    folder: Path, source: str | None, progress: Progress | None = None
+) -> Iterator[Workspace]:
+    """A workspace for tools that are called one by one, made where there is none.
+
+    Args:
+        folder: The workspace.
+        source: The video; needed, and only taken, where the folder is new.
+        progress: Who listens to how far the work is.
+
+    Raises:
+        ConfigError: A new folder without a video, or an old one with another.
+        OutputError: It cannot be made or written.
+    """
+    fresh = not (folder / STORE_NAME).is_file()
+    if fresh:
+        if source is None:
+            raise ConfigError(f"{folder} is no workspace yet: say which video with --video.")
+        video = open_video(Path(source))
+        prepare_folder(folder, resume=False, overwrite=False)
+        workspace = Workspace.create(folder, video, {}, progress)
+    else:
+        workspace = Workspace.open(folder, progress)
+    try:
+        made_for = workspace.video.source.resolve()
+        if source is not None and Path(source).resolve() != made_for:
+            raise ConfigError(f"{folder} is for {made_for}: give another --workspace.")
+        yield workspace
+    except InputError:
+        workspace.close()
+        if fresh:  # a first call that is refused leaves nothing behind
+            remove_run(folder)
+        raise
+    finally:
+        workspace.close()
