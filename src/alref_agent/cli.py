@@ -100,7 +100,10 @@ def replay(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Do a run again from its result.json: same video, expressions and settings."""
+    """Do a run again from its result.json.
+
+    Same video, expressions and settings; it gives the same masks.
+    """
     from alref_agent.console import ProgressBars
     from alref_agent.pipeline import replay as run_replay
 
@@ -110,7 +113,10 @@ def replay(
 
 @app.command()
 def doctor() -> None:
-    """What is installed, which profiles work, and what to do for the others."""
+    """What is installed, and which profiles work.
+
+    Says what to do for those that do not.
+    """
     from alref_agent.doctor import examine
 
     report = examine()

@@ -20,8 +20,8 @@ from alref_agent.types import Floats
 
 _PREROLL = 0.5
 """Seconds decoded before a cut: the first packets after a seek sound wrong in many codecs."""
-_GAP = 0.1
-"""Seconds without samples that count as silence, …"""
+_GAP = 0.015
+"""Seconds without samples that count as silence: less than any packet lasts, …"""
 _NONSENSE = 600.0
 """… and those that count as a wrong time stamp."""
 

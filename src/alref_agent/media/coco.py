@@ -58,9 +58,13 @@ class CocoWriter:
 
     def __enter__(self) -> Self:
         self._pending = PendingFile(self._path)
-        with write_errors(self._path):
-            self._file = self._pending.beside.open("w", encoding="utf-8")
-            self._write_head(self._file)
+        try:
+            with write_errors(self._path):
+                self._file = self._pending.beside.open("w", encoding="utf-8")
+                self._write_head(self._file)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def write(self, obj_id: int, frame_idx: int, rle: Rle) -> None:
@@ -102,19 +106,18 @@ class CocoWriter:
     ) -> None:
         file, pending = self._file, self._pending
         self._file = self._pending = None
-        if file is None or pending is None:
-            return
         try:
-            # Closing writes what is buffered, so it may fail; after an error it may fail silently.
-            if error is None:
+            if error is None and file is not None and pending is not None:
                 with write_errors(self._path), file:
                     file.write("\n]}\n")
                 pending.keep()
-            else:
-                with suppress(OSError):
-                    file.close()
         finally:
-            pending.drop()
+            # Closing writes what is buffered, and fails again where writing has failed.
+            with suppress(OSError):
+                if file is not None:
+                    file.close()
+            if pending is not None:
+                pending.drop()
 
     def _write_head(self, file: IO[str]) -> None:
         height, width = self._size

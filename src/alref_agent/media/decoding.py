@@ -56,25 +56,25 @@ class Decoder:
         one that does not decode.
         """
         group = self._table.groups[number]
-        frames = _rising(self._decode(group.start_packet, group), group.first)
+        frames = _rising(self._decode(group, group), group.first)
         first = next(frames, None)
         late = first is None or first[0] > group.first
         if late and number and not self._hurt:
             # No damage, and yet the keyframe is not shown: a stream that refreshes bit by bit,
             # whose picture is whole only after a run-up.
-            run_up = self._table.groups[number - 1].start_packet
+            run_up = self._table.groups[number - 1]
             frames = _rising(self._decode(run_up, group), group.first)
         elif first is not None:
             yield first
         yield from frames
 
-    def _decode(self, start: int, group: Group) -> Iterator[tuple[int, VideoFrame]]:
-        """The good frames of `group` as the decoder gives them, about in order."""
+    def _decode(self, start: Group, group: Group) -> Iterator[tuple[int, VideoFrame]]:
+        """The good frames of `group`, decoded from `start` on, about in order."""
         self._stream.codec_context.flush_buffers()
         self._hurt = False
-        self._index_before = -1
+        self._index_before = start.first - 1
         count = 0
-        for packet in self._packets(start, group.stop_packet):
+        for packet in self._packets(start.start_packet, group.stop_packet):
             for frame in self._output(packet):
                 index = self._index(frame, count)
                 count += 1
