@@ -87,7 +87,9 @@ class SquareDetector:
                         n, 4
                     ),
                     # The later the surer, and the large one surer than the small one.
-                    np.array([min(1, a / 400 + frame_idx / 100) for *_, a in mine], np.float32),
+                    np.array(
+                        [min(1, a / 400 + 0.2 + frame_idx / 100) for *_, a in mine], np.float32
+                    ),
                     ("square",) * n,
                     np.zeros(n, np.int32),
                 )

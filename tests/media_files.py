@@ -66,12 +66,15 @@ def write_video(
     clock = Fraction(1, 1000) if times is not None else Fraction(1, RATE)
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=RATE, options=options or {})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.gop_size = gop
         stream.codec_context.time_base = clock
-        track = None
+        track: av.AudioStream | None = None
         if sound is not None:
-            track = out.add_stream(sound_codec, rate=sound_rate, layout=layout)
+            added = out.add_stream(sound_codec, rate=sound_rate, layout=layout)
+            assert isinstance(added, av.AudioStream)
+            track = added
         for i, array in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(array, format=source_format)
             frame.pts = round((start + (times[i] if times is not None else i / RATE)) / clock)
@@ -92,6 +95,7 @@ def write_sound(
     """Encode sound without pictures."""
     with av.open(str(path), "w") as out:
         track = out.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(track, av.AudioStream)
         _write_sound(out, track, sound, 0, rate, layout)
         out.mux(track.encode(None))
     return path
@@ -119,8 +123,8 @@ def overwrite_packets(path: Path, packets: Sequence[int]) -> list[int]:
     """
     with av.open(str(path)) as file:
         held = [p for p in file.demux(video=0) if p.size]
-        shown = sorted(p.pts for p in held)
-        places = [(held[i].pos, held[i].size, held[i].pts) for i in packets]
+        shown = sorted(p.pts or 0 for p in held)
+        places = [(held[i].pos or 0, held[i].size, held[i].pts or 0) for i in packets]
     content = bytearray(path.read_bytes())
     for at, size, _ in places:
         content[at : at + size] = b"\x55" * size

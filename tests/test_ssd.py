@@ -16,7 +16,7 @@ from alref_agent.errors import ConfigError, MissingPackageError
 from alref_agent.tools.detection import coco, ssd_network
 from alref_agent.tools.detection.grounding import Reader
 from alref_agent.tools.detection.ssd import Ssd
-from alref_agent.tools.detection.tiles import Found, Tile
+from alref_agent.tools.detection.tiles import Found, Layout, Tile
 from alref_agent.types import Frame
 
 REAL = pytest.mark.skipif(
@@ -44,9 +44,11 @@ class ScriptedNetwork:
 
 
 def scripted(
-    *seen: tuple[str, float, tuple[int, int, int, int]], max_boxes: int = 20, levels: int = 0
+    *seen: tuple[str, float, tuple[int, int, int, int]],
+    max_boxes: int = 20,
+    layout: Layout = "whole",
 ) -> Ssd:
-    return Ssd(ScriptedNetwork(*seen), Reader(), 0.1, max_boxes, levels)
+    return Ssd(ScriptedNetwork(*seen), Reader(), 0.1, max_boxes, layout)
 
 
 FRAME: Frame = np.full((240, 426, 3), 90, np.uint8)
@@ -103,7 +105,7 @@ def test_a_kind_takes_one_box_an_object() -> None:
 
 def test_the_network_runs_once_for_all_expressions() -> None:
     network = ScriptedNetwork(("person", 0.9, (190, 50, 230, 200)))
-    found = Ssd(network, Reader(), levels=1).detect(0, FRAME, ["man", "woman", "狗", "dog"])
+    found = Ssd(network, Reader()).detect(0, FRAME, ["man", "woman", "狗", "dog"])
     assert [len(one.boxes) for one in found] == [1, 1, 0, 0]
     assert network.looks == 4
     assert len(Ssd(network, Reader()).detect(0, FRAME, ["狗"])[0].boxes) == 0
@@ -113,7 +115,7 @@ def test_the_network_runs_once_for_all_expressions() -> None:
 
 def test_cut_objects_lose_to_whole_ones() -> None:
     wide = ("train", 0.8, (10, 60, 420, 180))
-    (found,) = scripted(wide, levels=1).detect(0, FRAME, ["the train"])
+    (found,) = scripted(wide, layout="squares").detect(0, FRAME, ["the train"])
     assert found.boxes[0].tolist() == list(wide[2])
     assert found.scores[0] == pytest.approx(0.8)
     assert (found.scores[1:] <= 0.4 + 1e-6).all()
@@ -126,8 +128,13 @@ def test_max_boxes_holds_for_each_target() -> None:
 
 
 def test_options_are_checked() -> None:
-    for options in ({"level": 1}, {"levels": 7}, {"levels": True}, {"text_threshold": "much"}):
-        with pytest.raises(ConfigError, match=r"level|text_threshold"):
+    for options in (
+        {"tile": "whole"},
+        {"tiles": "sqares"},
+        {"tiles": 1},
+        {"text_threshold": "much"},
+    ):
+        with pytest.raises(ConfigError, match=r"tiles|text_threshold"):
             Ssd.from_config(Config.model_validate({"detector": {"options": options}}))
 
 

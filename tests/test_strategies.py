@@ -51,7 +51,7 @@ def test_what_is_not_on_the_first_frame_is_no_target_for_first_and_found_for_bes
 ) -> None:
     (record,) = top_box(space, ["the small square"]).objects
     assert record.status == "no-target"
-    assert "No box of a square on frame 0" in record.reason
+    assert "No square was seen on frame 0." in record.reason
     assert top_box(space, ["the small square"], "best").objects[0].status == "found"
 
 
@@ -79,6 +79,18 @@ def test_top_track_finds_what_comes_later_and_follows_it(space: Workspace) -> No
     assert record.status == "found"
     assert {pivot.frame_idx for pivot in record.pivots} <= {5, 10, 11}
     assert "best track" in record.reason
+
+
+@pytest.mark.parametrize("strategy", [TopBox, TopTrack])
+def test_what_is_seen_but_not_surely_is_no_target(
+    tmp_path: Path, frames_folder: Path, strategy: type[TopBox] | type[TopTrack]
+) -> None:
+    space = workspace(tmp_path / "unsure", frames_folder)
+    config = load_config(settings=["detector.found_threshold=0.99"], environment={})
+    (record,) = strategy.from_config(config, toolbox()).run(space, expressions("a square")).objects
+    assert record.status == "no-target"
+    assert "No sure square" in record.reason
+    assert "not 0.99" in record.reason
 
 
 def test_as_many_objects_as_the_words_ask_for(space: Workspace) -> None:

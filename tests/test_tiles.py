@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alref_agent.tools.detection.tiles import Found, Tile, cut, fuse, overlaps, suppress, tiles
+from alref_agent.tools.detection.tiles import (
+    Found,
+    Layout,
+    Tile,
+    cut,
+    fuse,
+    overlaps,
+    suppress,
+    tiles,
+)
 
 
 @pytest.mark.parametrize(("height", "width"), [(480, 854), (854, 480), (90, 400), (1, 3), (2, 2)])
-@pytest.mark.parametrize("levels", [0, 1, 2])
-def test_tiles_lie_inside_and_cover(height: int, width: int, levels: int) -> None:
-    found = tiles(height, width, levels)
+@pytest.mark.parametrize("layout", ["squares", "fine"])
+def test_tiles_lie_inside_and_cover(height: int, width: int, layout: Layout) -> None:
+    found = tiles(height, width, layout)
     assert found[0] == Tile(0, 0, width, height)
     seen = np.zeros((height, width), np.bool_)
     for tile in found[1:]:
@@ -23,6 +32,8 @@ def test_tiles_lie_inside_and_cover(height: int, width: int, levels: int) -> Non
 
 def test_video_is_three_squares() -> None:
     assert [tile.x0 for tile in tiles(480, 854)[1:]] == [0, 187, 374]
+    assert [tile.x0 for tile in tiles(480, 854, "centre")[1:]] == [187]
+    assert len(tiles(480, 854, "whole")) == 1
     assert len(tiles(480, 500)) == 1
     # A panorama must not cost minutes.
     assert len(tiles(100, 100_000)) < 20

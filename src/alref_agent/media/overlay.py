@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from alref_agent.errors import OutputError, VideoError
@@ -27,8 +28,10 @@ _CLOCK = 90_000
 """Ticks a second: fine enough for every usual frame rate, variable ones included."""
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox")
 _OPTIONS = {
-    # Takes two thirds of the time of `veryfast` for files a sixth larger; encoding is the slow part.
+    # Two thirds of the time of `veryfast` for files a sixth larger; encoding is what takes long.
     "preset": "superfast",
+    # With them MP4 could not say how long the last frame is shown.
+    "bf": "0",
     "crf": "20",
     "colorspace": "bt709",
     "color_primaries": "bt709",
@@ -73,6 +76,7 @@ class OverlayWriter:
                 audio_from = video.source
         self._audio_from = audio_from if sound else None
         self._last = self._ticks = -1
+        self._ends: dict[int, int] = {}
         self.warnings: list[str] = []
         """What had to be left out; a line each."""
         self._pending: PendingFile | None = None
@@ -116,13 +120,12 @@ class OverlayWriter:
         # Two frames less than a tick apart must still follow one another.
         encoded.pts = self._ticks = max(round(time * _CLOCK), self._ticks + 1)
         encoded.time_base = Fraction(1, _CLOCK)
-        # The last frame has no other to end it.
-        encoded.duration = max(1, round((self._end_of(frame_idx) - self._span[0] - time) * _CLOCK))
+        self._ends[encoded.pts] = round((self._end_of(frame_idx) - self._span[0]) * _CLOCK)
         try:
             if self._sound is not None:
                 # Sound goes in as the pictures come: a muxer holds back what has no partner.
                 self._sound.copy_until(time)
-            self._container.mux(self._stream.encode(encoded))
+            self._mux(self._stream.encode(encoded))
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
@@ -138,7 +141,7 @@ class OverlayWriter:
         try:
             if self._sound is not None:
                 self._sound.copy_until(self._span[1] - self._span[0])
-            self._container.mux(self._stream.encode(None))
+            self._mux(self._stream.encode(None))
             if self._sound is not None:
                 self._sound.finish()
             self._container.close()
@@ -147,6 +150,14 @@ class OverlayWriter:
             raise self._failed(failure) from failure
         finally:
             self._abandon()
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        assert self._container is not None
+        for packet in packets:
+            # The last frame has no other to end it.
+            if packet.pts is not None and packet.pts in self._ends:
+                packet.duration = max(1, self._ends.pop(packet.pts) - packet.pts)
+            self._container.mux(packet)
 
     def _end_of(self, frame_idx: int) -> float:
         last = frame_idx + 1 >= self._video.n_frames

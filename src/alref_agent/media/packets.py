@@ -57,8 +57,8 @@ class PacketTable:
     """Seconds from the first frame shown to the end of the last."""
     groups: tuple[Group, ...]
     pts: npt.NDArray[np.int64] | None
-    """`(N,)` time stamps, rising; None where the file has none that can be trusted, and frames are told
-    apart only by counting from the first."""
+    """`(N,)` time stamps, rising; None where the file has none that can be trusted, and frames are
+    told apart only by counting from the first."""
     warnings: tuple[str, ...]
 
     @property

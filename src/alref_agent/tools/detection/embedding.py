@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 from alref_agent.errors import MissingPackageError
 from alref_agent.types import Floats
@@ -33,7 +34,14 @@ class MiniLm:
         """
         place = package_folder() if folder is None else folder
         self._tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
-        self._model = AutoModel.from_pretrained(place, local_files_only=True).eval()
+        # A bar for half a second of loading would land in the middle of the run's own output.
+        shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            self._model = AutoModel.from_pretrained(place, local_files_only=True).eval()
+        finally:
+            if shown:
+                logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """`(N, 384)` float32 unit vectors, one a text."""

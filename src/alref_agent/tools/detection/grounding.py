@@ -84,6 +84,8 @@ class Reader:
             return None, f"no class is known for {name!r}"
         near = vocabulary.near(name, self._similarities, self._threshold)
         measured = f"{near.anchor!r}, similarity {near.similarity:.2f}"
+        if near.rather:
+            measured += f"; but nearer to {near.rather!r}, which is none of its classes"
         if near.sense is None:
             return None, (f"{name!r} is near nothing that the detector knows (nearest: {measured})")
         return near.sense, (

@@ -105,11 +105,11 @@ def _tracks(
 ) -> list[BoxTrack]:
     steps = sightings.steps[nodes.rows]
     gain = nodes.scores * (1 + _liveliness(sightings.speeds[nodes.rows]))
-    affinity = _affinities(nodes, sightings)
+    gains = _gains(nodes, sightings)
     free = np.ones(len(nodes.rows), np.bool_)
     tracks: list[BoxTrack] = []
     while len(tracks) < max_tracks and free.any():
-        path, total = _best_path(gain, steps, affinity, sightings, nodes.rows, free)
+        path, total = _best_path(gain, steps, gains, sightings, nodes.rows, free)
         tracks.append(_track(path, total, nodes, sightings, target))
         for node in path:
             beside = np.flatnonzero((steps == steps[node]) & free)
@@ -124,36 +124,37 @@ def _liveliness(speeds: Floats) -> Floats:
     return np.asarray(speeds / (speeds + np.float32(0.06)), np.float32)
 
 
-_Affinities = dict[tuple[int, int], npt.NDArray[np.float32]]
+_Gains = dict[tuple[int, int], npt.NDArray[np.float32]]
 
 
-def _affinities(nodes: _Nodes, sightings: Sightings) -> _Affinities:
-    """How well boxes fit boxes up to `HORIZON` sampled frames later: (step, age) -> `(m, n)`.
-
-    1 is a perfect fit, 0 none.
-    """
+def _gains(nodes: _Nodes, sightings: Sightings) -> _Gains:
+    """What going on with each box `age` sampled frames later adds: (step, age) -> `(m, n)`."""
     steps = sightings.steps[nodes.rows]
     members = {int(s): nodes.rows[steps == s] for s in np.unique(steps)}
-    fits: _Affinities = {}
+    gains: _Gains = {}
     for step, later in members.items():
         for age in range(1, HORIZON + 1):
             earlier = members.get(step - age)
             if earlier is None:
                 continue
-            carried = sightings.carried[earlier, age - 1]
             boxes = sightings.boxes[later]
-            fits[step, age] = (
-                0.5 * overlaps(carried, boxes)
-                + 0.3 * _nearness(carried, boxes)
-                + 0.2 * _likeness(sightings.histograms[earlier], sightings.histograms[later])
+            alike = _likeness(sightings.histograms[earlier], sightings.histograms[later])
+            # Where something in front misleads the flow, the camera may still hold the object in
+            # its place in the picture.
+            carried, stayed = sightings.carried[earlier, age - 1], sightings.boxes[earlier]
+            apart = np.minimum(_apart(carried, boxes), _apart(stayed, boxes))
+            fit = np.maximum(_overlap(carried, boxes), 0.9 * _overlap(stayed, boxes)) + 0.2 * alike
+            # Flow loses small fast things, so a box or two of distance is possible, at a price.
+            gains[step, age] = np.where(
+                fit > 0.25, 1.5 * (fit - 0.6), np.where(apart < 2, -_JUMP, -np.inf)
             ).astype(np.float32)
-    return fits
+    return gains
 
 
 def _best_path(
     gain: Floats,
     steps: npt.NDArray[np.int32],
-    affinity: _Affinities,
+    gains: _Gains,
     sightings: Sightings,
     rows: npt.NDArray[np.int64],
     free: npt.NDArray[np.bool_],
@@ -174,11 +175,10 @@ def _best_path(
             origin[jump > value] = last
             value = np.maximum(value, jump)
         for age in range(1, HORIZON + 1):
-            if (step, age) not in affinity:
+            if (step, age) not in gains:
                 continue
             earlier = members[step - age]
-            fit = affinity[step, age]
-            reach = best[earlier][:, None] + np.where(fit < 0.25, -2.0, 1.5 * (fit - 0.6))
+            reach = best[earlier][:, None] + gains[step, age]
             top = reach.argmax(axis=0)
             reached = reach[top, np.arange(len(now))]
             better = reached > value
@@ -236,12 +236,16 @@ def overlaps(a: Floats, b: Floats) -> Floats:
     return np.asarray(both / np.maximum(area_a[:, None] + area_b - both, 1e-6), np.float32)
 
 
-def _nearness(a: Floats, b: Floats) -> Floats:
-    """1 where boxes have one centre, towards 0 where they are a box apart: `(m, n)`."""
+def _overlap(a: Floats, b: Floats) -> Floats:
+    """How well boxes fit in place, in [0, 0.8]: `(m, n)`."""
+    return np.asarray(0.5 * overlaps(a, b) + 0.3 * np.exp(-4 * _apart(a, b) ** 2), np.float32)
+
+
+def _apart(a: Floats, b: Floats) -> Floats:
+    """Distance of the centres, in sides of the boxes: `(m, n)`."""
     apart = (a[:, None, :2] + a[:, None, 2:] - b[None, :, :2] - b[None, :, 2:]) / 2
     sides = (a[:, None, 2:] - a[:, None, :2] + b[None, :, 2:] - b[None, :, :2]) / 2
-    ratio = apart / np.maximum(sides, 1e-3)
-    return np.asarray(np.exp(-4 * (ratio**2).sum(axis=2)), np.float32)
+    return np.asarray(np.linalg.norm(apart / np.maximum(sides, 1e-3), axis=2), np.float32)
 
 
 def _likeness(a: npt.NDArray[np.float16], b: npt.NDArray[np.float16]) -> Floats:

@@ -24,6 +24,7 @@ class LinkedTrack(Result):
     target: int = Field(description="Index of the target that it is for.")
     label: str
     score: float = Field(description="For ranking tracks of one target; higher is better.")
+    best_score: float = Field(description="Of its surest detection, in [0, 1].")
     motion: float = Field(description="Speed against the camera, frame widths a second.")
     first_frame: int
     last_frame: int
@@ -72,6 +73,7 @@ class LinkBoxes(Tool[LinkBoxesArguments, LinkBoxesResult]):
                         target=track.target,
                         label=track.label,
                         score=round(track.score, 4),
+                        best_score=round(float(track.scores.max()), 4),
                         motion=round(track.motion, 4),
                         first_frame=int(track.frame_idxs[0]),
                         last_frame=int(track.frame_idxs[-1]),

@@ -40,9 +40,7 @@ class SsdNetwork:
             MissingPackageError: The package is not installed.
             ConfigError: A file is missing or is not the one that this code was made for.
         """
-        place = package_folder() if folder is None else folder
-        for name in (GRAPH, TEXT):
-            _check_file(place / name)
+        place = check_files(folder)
         self._net = cv2.dnn.readNetFromTensorflow(str(place / GRAPH), str(place / TEXT))
 
     def look(self, frame: Frame, tile: Tile) -> Found:
@@ -85,6 +83,19 @@ def package_folder() -> Path:
             "installed: pip install 'alref-agent[offline]'"
         )
     return Path(spec.submodule_search_locations[0]) / "models"
+
+
+def check_files(folder: Path | None = None) -> Path:
+    """The folder with the network's files, which are the ones that this code was made for.
+
+    Raises:
+        MissingPackageError: No folder is given, and the package is not installed.
+        ConfigError: A file is missing or another one.
+    """
+    place = package_folder() if folder is None else folder
+    for name in (GRAPH, TEXT):
+        _check_file(place / name)
+    return place
 
 
 def _check_file(path: Path) -> None:

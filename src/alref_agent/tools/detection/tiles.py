@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,10 @@ from alref_agent.types import Floats
 
 Ints = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
+
+
+Layout = Literal["whole", "centre", "squares", "fine"]
+"""How finely a frame is cut in tiles."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +45,24 @@ class Found:
         return Found(self.boxes[keep], self.scores[keep], self.classes[keep])
 
 
-def tiles(height: int, width: int, levels: int = 1) -> tuple[Tile, ...]:
-    """The whole frame, then overlapping squares of it, row by row.
+def tiles(height: int, width: int, layout: Layout = "squares") -> tuple[Tile, ...]:
+    """The whole frame, then squares of it, row by row.
 
     Args:
         height: Of the frame, in pixels.
         width: Of the frame, in pixels.
-        levels: 0: the whole frame only; 1: and squares of its short side; 2: and squares of 0.6 of
-            that side.
+        layout: `whole`: the whole frame only; `centre`: and the square of its short side in the
+            middle; `squares`: and such squares, overlapping, all along it; `fine`: and squares of
+            0.6 of that side.
     """
     found = [Tile(0, 0, width, height)]
     side = min(height, width)
     # A nearly square frame gives squares that see nothing new.
-    if levels >= 1 and max(height, width) >= 1.2 * side:
-        found += _squares(height, width, side)
-    if levels >= 2:
+    if layout != "whole" and max(height, width) >= 1.2 * side:
+        squares = _squares(height, width, side)
+        x, y = (width - side) // 2, (height - side) // 2
+        found += [Tile(x, y, x + side, y + side)] if layout == "centre" else squares
+    if layout == "fine":
         found += _squares(height, width, max(1, round(0.6 * side)))
     return tuple(found)
 

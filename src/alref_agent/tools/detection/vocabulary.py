@@ -53,6 +53,8 @@ class Near:
     """The known noun that is nearest."""
     similarity: float
     """Their cosine similarity, in [0, 1]."""
+    rather: str = ""
+    """A noun that is none of the classes and nearer still, where there is one."""
 
 
 def known(noun: str) -> Sense | None:
@@ -106,13 +108,14 @@ def near(noun: str, similarities: Similarities, threshold: float) -> Near:
     by_noun = dict(zip((*ANCHORS, *NO_CLASS), values, strict=True))
     anchor = max(known_nouns, key=lambda name: by_noun[name])
     similarity = max(0.0, min(1.0, by_noun[anchor]))
-    other = max(by_noun[name] for name in NO_CLASS)
-    found = known(anchor) if similarity >= threshold and similarity > other else None
+    other = max(NO_CLASS, key=lambda name: by_noun[name])
+    rather = other if by_noun[other] >= max(similarity, threshold) else ""
+    found = known(anchor) if similarity >= threshold and not rather else None
     if found is not None:
         # A near word of a kind is no surer than the kind.
         confidence = min(similarity, found.confidence)
         found = Sense(found.label, found.weights, confidence, "embedding", anchor)
-    return Near(found, anchor, similarity)
+    return Near(found, anchor, similarity, rather)
 
 
 def _same_stem(noun: str, anchor: str) -> bool:

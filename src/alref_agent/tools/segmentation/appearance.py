@@ -84,18 +84,19 @@ class Looks:
     inside: Floats = field(default_factory=lambda: np.zeros(COLOUR_SHAPE, np.float32))
     outside: Floats = field(default_factory=lambda: np.zeros(COLOUR_SHAPE, np.float32))
 
-    def add(self, codes: Codes, inside: Floats, outside: Floats) -> None:
+    def add(self, codes: Codes, inside: Floats, outside: Floats, weight: float = 1.0) -> None:
         """Count a frame; each frame weighs the same, however large the object is in it.
 
         Args:
             codes: `(h, w)` colour codes.
             inside: `(h, w)`: how surely a pixel is the object's, in [0, 1].
             outside: The same for what is around it.
+            weight: Of the frame.
         """
         for sums, weights in ((self.inside, inside), (self.outside, outside)):
             total = float(weights.sum())
             if total > 1:
-                sums += histogram(codes, weights, COLOUR_SHAPE) / total
+                sums += weight * histogram(codes, weights, COLOUR_SHAPE) / total
 
     def log_odds(self) -> Floats:
         """For every colour code, flat."""

@@ -23,9 +23,12 @@ from alref_agent.tools.motion import (
 from alref_agent.tools.segmentation.appearance import Looks, colour_codes
 from alref_agent.tools.segmentation.cut import minimum_cut
 from alref_agent.tools.segmentation.evidence import CERTAIN, Window, believe, box_prior, ring
-from alref_agent.tools.segmentation.hints import Hints
+from alref_agent.tools.segmentation.hints import Hints, mask_box
 from alref_agent.tools.segmentation.spool import Spool
 from alref_agent.types import Floats, Frame, Mask, ObjectMask, Prompt, Video
+
+
+DBG=None
 
 
 @dataclass(eq=False)
@@ -37,6 +40,8 @@ class State:
     """Frames since a prompt said where it is."""
     window: Window
     logit: Floats
+    lost: int = 0
+    """For how many frames nothing there has looked like the object."""
 
 
 class Flow:
@@ -98,15 +103,24 @@ class Flow:
                 local = window.local(box)
                 prior = _prior(hints[obj], t, local, window)
                 fields = [f[window.slices] for f in against]
-                logit = believe(small[window.slices], local, prior, fields)
-                states[obj] = State(box, age, window, logit)
+                known_now = looks[obj].log_odds() if age else None
+                logit = believe(small[window.slices], local, prior, fields, known_now)
+                state = _state(states.get(obj), box, age, window, logit)
+                if state is None:
+                    states.pop(obj, None)
+                    continue
+                states[obj] = state
+                if state.lost:
+                    continue
                 boxes[obj, t] = (box, age)
                 belief = 1 / (1 + np.exp(-logit))
                 near = ring(local, window.size) | (prior > -5)
+                fresh = np.float32(np.exp(-age / 15))
                 looks[obj].add(
                     colour_codes(small[window.slices]),
                     np.where(belief > 0.5, belief, 0),
                     np.where(near & (belief < 0.5), 1 - belief, 0),
+                    fresh,
                 )
                 spool.put((obj, t), np.rint(belief * 255).astype(np.uint8))
         return boxes
@@ -136,8 +150,17 @@ class Flow:
                 prior = _prior(hints[obj], t, local, window)
                 fields = [f[window.slices] for f in against]
                 logit = believe(small[window.slices], local, prior, fields, known[obj])
-                states[obj] = State(box, age, window, logit)
+                state = _state(states.get(obj), box, age, window, logit)
+                if state is None:
+                    states.pop(obj, None)
+                    continue
+                states[obj] = state
+                if state.lost:
+                    continue
                 found[obj] = (window, logit)
+                if DBG is not None:
+                    m = logit > 0
+                    DBG.append((obj, t, age, float(known[obj][colour_codes(small[window.slices])][m].mean()) if m.any() else -9, int(m.sum()), float((local[2]-local[0])*(local[3]-local[1])), float(logit[m].mean()) if m.any() else -9))
             yield from _masks(t, found, small, frame)
 
 
@@ -151,6 +174,24 @@ def _with_previous(video, size):
         held = (t, frame, now, small)
     if held is not None:
         yield (*held, None)
+
+
+_SURE=1.5
+_FIT=0.2
+
+def _state(last: State | None, box: Floats, age: int, window: Window, logit: Floats) -> State | None:
+    mask = logit > 0
+    sure = float(logit[mask].mean()) if mask.any() else 0.0
+    if age == 0:
+        return State(box, 0, window, logit)
+    if sure < _SURE:
+        lost = (last.lost if last else 0) + 1
+        return None if lost > 5 else State(box, age, window, logit, lost)
+    fitted = mask_box(mask)
+    if fitted is not None:
+        fitted = fitted + np.array([window.x0, window.y0, window.x0, window.y0], np.float32)
+        box = box + np.float32(_FIT) * (fitted - box)
+    return State(box, age, window, logit)
 
 
 def _place(
