@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -134,10 +135,8 @@ def toolbox(
     for name in registry.BUILT_IN["tool"]:
         tool = registry.load("tool", name)
         kind = tool.backend_kind
-        part = parts.get(kind)
-        tools[name] = tool(
-            None if kind is None else Backend(kind, lambda part=part: part, settings or {})
-        )
+        backend = Backend(kind, partial(parts.get, kind), settings or {}) if kind else None
+        tools[name] = tool(backend)
     return Toolbox(tools)
 
 

@@ -152,7 +152,7 @@ def test_other_commands(tmp_path: Path, arguments: list[str], says: str) -> None
 
 
 def test_an_output_folder_that_is_there_or_cannot_be(tmp_path: Path) -> None:
-    arguments = ["segment", CLIP / "clip.mp4", "--text", "the dog", "--out"]
+    arguments: list[str | Path] = ["segment", CLIP / "clip.mp4", "--text", "the dog", "--out"]
     there, file = tmp_path / "there", tmp_path / "file"
     there.mkdir()
     file.touch()

@@ -33,7 +33,15 @@ def command(site: Path | None, *arguments: str | Path) -> subprocess.CompletedPr
 
 def test_its_detector_and_strategy_do_a_run(installed: Path, tmp_path: Path) -> None:
     frames = write_frames(tmp_path / "frames")
-    arguments = ["segment", frames, "--text", "the red things", "--text", "a dog", "--json"]
+    arguments: list[str | Path] = [
+        "segment",
+        frames,
+        "--text",
+        "the red things",
+        "--text",
+        "a dog",
+        "--json",
+    ]
     arguments += ["--set", "detector.name=red-blob", "--set", "strategy=all-boxes"]
     arguments += ["--out", tmp_path / "run"]
     done = command(installed, *arguments)
@@ -46,7 +54,7 @@ def test_its_detector_and_strategy_do_a_run(installed: Path, tmp_path: Path) -> 
     prompts = json.loads(lines[-1])["arguments"]["objects"][0]["prompts"]
     assert prompts[0]["box"] == pytest.approx(big_square(0))
 
-    tool = ["tools", "run", "mask_areas", "--workspace", tmp_path / "run"]
+    tool: list[str | Path] = ["tools", "run", "mask_areas", "--workspace", tmp_path / "run"]
     tool += ["--args", '{"masks": "masks-1"}']
     measured = command(installed, *tool, "--set", "detector.name=red-blob")
     assert measured.returncode == 0, measured.stderr

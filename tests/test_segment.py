@@ -82,7 +82,8 @@ def test_the_overlay_has_every_frame_the_sound_and_the_colours(run: Run) -> None
     with av.open(str(run.folder / "overlay.mp4")) as overlay, av.open(CLIP / "clip.mp4") as clip:
         assert overlay.streams.video[0].codec_context.name == "h264"
         assert overlay.streams.audio[0].codec_context.name == "aac"
-        assert abs(overlay.duration / 1e6 - clip.duration / 1e6) < 0.1
+        assert overlay.duration and clip.duration
+        assert abs(overlay.duration - clip.duration) < 0.1e6
         drawn = [frame.to_ndarray(format="rgb24") for frame in overlay.decode(video=0)]
         plain = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
     assert len(drawn) == len(plain)
@@ -224,7 +225,16 @@ def test_a_run_is_done_again_from_its_result_alone(
 
 def test_overwrite_replaces_a_run_and_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    arguments = ["segment", CLIP / "clip.mp4", "--text", NOTHING, "--every", "36", "--out", out]
+    arguments: list[str | Path] = [
+        "segment",
+        CLIP / "clip.mp4",
+        "--text",
+        NOTHING,
+        "--every",
+        "36",
+        "--out",
+        out,
+    ]
     assert command(*arguments).returncode == 0
     (out / "left-over.txt").write_text("of the earlier run")
     assert command(*arguments, "--overwrite").returncode == 0

