@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -131,14 +131,17 @@ def toolbox(
         "detector": detector or SquareDetector(),
         "segmenter": segmenter or NearestBoxSegmenter(),
     }
-    tools: dict[str, Tool[Any, Any]] = {}
+    tools: dict[str, Callable[[], Tool[Any, Any]]] = {}
     for name in registry.BUILT_IN["tool"]:
         tool = registry.load("tool", name)
         kind = tool.backend_kind
-        backend = Backend(kind, partial(parts.get, kind), settings or {}) if kind else None
-        tools[name] = tool(backend)
+        backend = (
+            Backend(kind, "double", partial(parts.get, kind), settings or {}) if kind else None
+        )
+        tools[name] = partial(tool, backend)
     return Toolbox(tools)
 
 
 def workspace(folder: Path, frames: Path, progress: Progress | None = None) -> Workspace:
+    folder.mkdir(exist_ok=True)
     return Workspace.create(folder, open_video(frames), {}, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -106,6 +107,7 @@ def test_a_video_that_cannot_be_used(tmp_path: Path, out: Path, which: str) -> N
         (["--text", "dog " * 2500], "has 10000 characters; at most 500"),
         (["--text", "🐕🐕"], "has no words"),
         (["--text", "the\ndog"], "control characters"),
+        (["--text", "caf\udce9"], "control characters"),
         (["--text", "a", "--profile", "ofline"], "Did you mean 'offline'"),
         (["--text", "a", "--set", "strategy=top-trak"], "Did you mean 'top-track'"),
         (["--text", "a", "--set", "detector.name=sdd"], "Did you mean 'ssd'"),
@@ -156,7 +158,7 @@ def test_an_output_folder_that_is_there_or_cannot_be(tmp_path: Path) -> None:
     there, file = tmp_path / "there", tmp_path / "file"
     there.mkdir()
     file.touch()
-    refused(*arguments, there, says="exists")
+    refused(*arguments, there, says="exists: --overwrite uses it, it is empty")
     refused(*arguments, file, says="is a file")
     refused(*arguments, file / "below", says="is a file")
     refused(*arguments, "/proc/nothing/here", says="/proc")
@@ -219,3 +221,38 @@ sys.argv = [*sys.argv, "--set", "detector.name=squares", "--set", "segmenter.nam
 from alref_agent.cli import main
 main()
 """
+
+
+def test_names_that_no_path_can_have_or_no_text_can_hold(tmp_path: Path) -> None:
+    refused("segment", "a" * 300, "--text", "the cow", says="cannot be read: File name too long")
+    latin = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    Path(os.fsdecode(latin)).write_bytes((CLIP / "clip.mp4").read_bytes())
+    refused("segment", os.fsdecode(latin), "--text", "the cow", says="rename it", cwd=tmp_path)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    refused("segment", tmp_path / "pipe.mp4", "--text", "the cow", says="no regular file")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ordinary_writing_is_not_refused() -> None:
+    from alref_agent.pipeline import expressions
+
+    texts = ["the\u00a0cow", "می\u200cخواهم", "  a  dog ", "the dog 🐕"]
+    assert [e.text for e in expressions(texts)][::2] == ["the cow", "a dog"]
+
+
+def test_results_that_cannot_be_written_out(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "alref_agent", "config", "show"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: the output cannot be used: No space left on device.\n"
+
+
+def test_a_terminal_that_knows_fewer_letters(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "alref_agent", "segment", str(CLIP / "clip.mp4")]
+    words += ["--text", "牛 zzz", "--every", "36", "--out", str(tmp_path / "run")]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    for more in ([], ["--json", "--resume"]):
+        done = subprocess.run([*words, *more], capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["references"][0]["text"] == "牛 zzz"

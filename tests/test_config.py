@@ -33,6 +33,7 @@ def test_each_source_is_stronger_than_the_one_before(tmp_path: Path) -> None:
         (["device=gpu"], "device: should be auto, cpu, cuda, cuda:N or mps, got 'gpu'"),
         (["seed"], "--set takes key=value, got 'seed'"),
         (["detector.options=[1]"], "detector.options: Input should be a valid dictionary"),
+        (["detector.options=a", "detector.options.x=1"], "options is set to a value already"),
         (["seed={"], "seed: cannot read the value '{'"),
     ],
 )
@@ -62,13 +63,39 @@ def test_a_file_may_choose_the_profile_and_is_refused_where_it_is_broken(tmp_pat
     with pytest.raises(ConfigError, match="Unknown profile 'nothing'"):
         load_config(file=file)
     file.write_text("a: [")
-    with pytest.raises(ConfigError, match="is not YAML"):
+    with pytest.raises(ConfigError, match="is not YAML as settings have it"):
         load_config(file=file)
     file.write_text("- a\n")
     with pytest.raises(ConfigError, match="should hold `key: value` lines"):
         load_config(file=file)
     with pytest.raises(ConfigError, match="Cannot read the settings"):
         load_config(file=tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: 1\nseed: 2\n", "'seed' is there twice"),
+        ("detector:\n  options: {a: &x [1], b: *x}\n", "aliases are not taken"),
+        ("detector:\n  options: {a: " + "[" * 3000 + "]" * 3000 + "}\n", "not YAML as settings"),
+    ],
+)
+def test_yaml_that_no_settings_need_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_config(file=file, environment={})
+
+
+def test_the_profile_may_come_from_every_source(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("profile: fast\n")
+    environment = {"ALREF_PROFILE": "paper"}
+    assert load_config(file=file, environment={}).profile == "fast"
+    assert load_config(file=file, environment=environment).profile == "paper"
+    chosen = load_config(None, file, ["profile=offline"], environment)
+    assert (chosen.profile, chosen.segmenter.name) == ("offline", "flow")
+    assert load_config("fast", None, ["profile=offline"], {}).profile == "fast"
 
 
 def test_text_is_not_read_as_yaml() -> None:

@@ -74,6 +74,32 @@ def test_doctor_and_the_list_of_tools_show_it(installed: Path) -> None:
     assert "mask_areas: Say how much" in command(installed, "tools", "list").stdout
 
 
+def test_a_plug_in_that_is_broken_is_named_and_breaks_nothing_else(
+    installed: Path, tmp_path: Path
+) -> None:
+    frames = write_frames(tmp_path / "frames")
+    code = installed / "alref_example" / "red_blob.py"
+    points = next(installed.glob("*.dist-info")) / "entry_points.txt"
+    before = {file: file.read_text() for file in (code, points)}
+    arguments = ["segment", frames, "--text", "the red thing", "--out", tmp_path / "run"]
+    try:
+        code.write_text(before[code].replace("found = Det", "1 / 0\n        found = Det"))
+        failed = command(installed, *arguments, "--set", "detector.name=red-blob")
+        points.write_text(before[points].replace("mask_areas:Mask", "gone:Mask"))
+        other = command(installed, *arguments, "--set", "detector.name=red-blob", "--overwrite")
+        told = command(installed, "doctor").stdout
+    finally:
+        for file, text in before.items():
+            file.write_text(text)
+    assert failed.returncode == other.returncode == 1
+    assert failed.stderr.count("\n") == 1
+    assert "'red-blob' of the package 'alref-example' failed: ZeroDivisionError" in failed.stderr
+    assert "red_blob.py:" in failed.stderr
+    assert "ZeroDivisionError" in other.stderr
+    assert "mask_areas from alref-example, which does not work: " in told
+    assert command(None, *arguments, "--overwrite").returncode == 0
+
+
 def test_a_name_that_is_taken_is_not_taken_over(installed: Path, tmp_path: Path) -> None:
     info = next(installed.glob("*.dist-info")) / "entry_points.txt"
     text = info.read_text()

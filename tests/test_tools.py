@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,46 @@ def test_a_detector_that_answers_for_too_few_is_named(space: Workspace) -> None:
         toolbox(Short()).named("detect_objects")(space, frames=[0], expressions=["a square"])
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("boxes", [[5, 5, 2, 9]]),
+        ("boxes", [[500, 5, 600, 9]]),
+        ("boxes", [[np.nan, 5, 9, 9]]),
+        ("scores", [1.5]),
+        ("scores", [np.nan]),
+        ("targets", [3]),
+        ("frame_idx", 7),
+    ],
+)
+def test_what_a_detector_may_not_give_is_refused(space: Workspace, field: str, value: Any) -> None:
+    class Wrong(SquareDetector):
+        def detect(self, *args: Any) -> list[Detections]:
+            good = Detections(
+                0,
+                np.array([[0, 0, 9, 9]], np.float32),
+                np.ones(1, np.float32),
+                ("square",),
+                np.zeros(1, np.int32),
+            )
+            dtype = {"boxes": np.float32, "scores": np.float32, "targets": np.int32}.get(field)
+            return [replace(good, **{field: np.array(value, dtype) if dtype else value})]
+
+    with pytest.raises(BackendError, match="frame 0"):
+        toolbox(Wrong()).named("detect_objects")(space, frames=[0], expressions=["a square"])
+
+
+def test_boxes_are_cut_to_the_frame(space: Workspace) -> None:
+    class Large(SquareDetector):
+        def detect(self, *args: Any) -> list[Detections]:
+            boxes = np.array([[-50, -5, 999, 20]], np.float32)
+            zero = np.zeros(1, np.int32)
+            return [Detections(0, boxes, np.ones(1, np.float32), ("square",), zero)]
+
+    found = toolbox(Large()).named("detect_objects")(space, frames=[0], expressions=["a square"])
+    assert found.detections[0].best[0].box == (0, 0, WIDTH, 20)
+
+
 def test_detect_link_segment_one_after_the_other(space: Workspace) -> None:
     tools = toolbox()
     found = tools.named("detect_objects")(space, frames=[0, 4, 8, 11], expressions=["a big square"])
@@ -142,6 +183,15 @@ def test_detect_link_segment_one_after_the_other(space: Workspace) -> None:
         ),
         ([{"obj_id": 1, "prompts": [{"frame_idx": 0, "masks": "masks-9"}]}], "Unknown masks id"),
         ([{"obj_id": 1, "prompts": [{"frame_idx": 0, "box": [0, 0, 9, 9]}]}] * 2, "may come once"),
+        (
+            [{"obj_id": 1, "prompts": [{"frame_idx": 0, "box": [90, 0, 99, 9]}]}],
+            "lies outside the frame, which is 64 x 48",
+        ),
+        ([{"obj_id": 1, "prompts": [{"frame_idx": 0, "points": [[3, 48]]}]}], "lies outside"),
+        (
+            [{"obj_id": 1, "prompts": [{"frame_idx": 0, "box": [0, 0, float("inf"), 9]}]}],
+            "finite number",
+        ),
     ],
 )
 def test_wrong_prompts_say_what_is_wrong(space: Workspace, objects: list[Any], said: str) -> None:
@@ -183,7 +233,7 @@ def test_a_call_is_recorded_once_and_answered_from_the_record(space: Workspace) 
     assert again == first
     assert detector.looked_at == [0]
     (call,) = space.calls()
-    assert (call.tool, call.backend, call.version) == ("detect_objects", "detector", "1")
+    assert (call.tool, call.backend, call.version) == ("detect_objects", "double", "1")
     assert call.arguments == {"frames": [0], "expressions": ["a square"]}
     assert call.result == first.model_dump(mode="json")
 

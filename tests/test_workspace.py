@@ -61,7 +61,8 @@ def test_masks_are_kept_by_object_and_frame_and_empty_ones_are_not(
     shape = np.zeros((HEIGHT, WIDTH), np.bool_)
     shape[5:9, 6:20] = True
     item = space.add_masks(
-        [ObjectMask(2, 4, shape), ObjectMask(2, 1, shape), ObjectMask(1, 4, ~shape & False)]
+        [ObjectMask(2, 4, shape), ObjectMask(2, 1, shape), ObjectMask(1, 4, ~shape & False)],
+        obj_ids=[1, 2],
     )
     assert space.masks_on(item, 4).keys() == {2}
     assert np.array_equal(space.masks_on(item, 4)[2], shape)
@@ -73,15 +74,21 @@ def test_a_segmenter_that_breaks_its_word_is_named(tmp_path: Path, frames_folder
     space = workspace(tmp_path / "run", frames_folder)
     mask = ObjectMask(1, 0, np.ones((HEIGHT, WIDTH), np.bool_))
     with pytest.raises(BackendError, match=r"mask of \(2, 2\) for object 1 on frame 0"):
-        space.add_masks([ObjectMask(1, 0, np.ones((2, 2), np.bool_))])
+        space.add_masks([ObjectMask(1, 0, np.ones((2, 2), np.bool_))], [1])
+    with pytest.raises(BackendError, match="object 2 on frame 0: nobody asked"):
+        space.add_masks([ObjectMask(2, 0, mask.mask)], [1])
+    with pytest.raises(BackendError, match="frame 99: nobody asked"):
+        space.add_masks([ObjectMask(1, 99, mask.mask)], [1])
+    with pytest.raises(BackendError, match="gave a ndarray"):
+        space.add_masks([mask.mask], [1])  # type: ignore[list-item]
     with pytest.raises(BackendError, match="two masks for object 1 on frame 0"):
-        space.add_masks([mask, mask])
+        space.add_masks([mask, mask], [1])
 
 
 def test_what_a_failed_call_kept_is_gone(tmp_path: Path, frames_folder: Path) -> None:
     space = workspace(tmp_path / "run", frames_folder)
     with pytest.raises(RuntimeError), space.recording():
-        item = space.add_masks([ObjectMask(1, 0, np.ones((HEIGHT, WIDTH), np.bool_))])
+        item = space.add_masks([ObjectMask(1, 0, np.ones((HEIGHT, WIDTH), np.bool_))], [1])
         raise RuntimeError
     with pytest.raises(ConfigError, match="Unknown masks id"):
         space.masks_on(item, 0)
@@ -102,6 +109,7 @@ def test_one_process_at_a_time(tmp_path: Path, frames_folder: Path) -> None:
 
 def test_a_folder_goes_on_with_the_same_request_only(tmp_path: Path, frames_folder: Path) -> None:
     video = open_video(frames_folder)
+    (tmp_path / "run").mkdir()
     Workspace.create(tmp_path / "run", video, {"config": {"seed": 0}}).close()
     Workspace.create(tmp_path / "run", video, {"config": {"seed": 0}}).close()
     with pytest.raises(ConfigError, match=r"config\.seed: then 0, now 1"):
@@ -114,11 +122,14 @@ def test_a_folder_goes_on_with_the_same_request_only(tmp_path: Path, frames_fold
 def test_a_video_that_changed_is_noticed(tmp_path: Path, frames_folder: Path) -> None:
     workspace(tmp_path / "run", frames_folder).close()
     (frames_folder / f"{N_FRAMES - 1:05d}.png").unlink()
-    with pytest.raises(VideoError, match="has changed since"):
+    with pytest.raises(VideoError, match="is gone or has changed"):
         Workspace.open(tmp_path / "run")
 
 
 def test_a_folder_that_is_none_and_a_damaged_one(tmp_path: Path, frames_folder: Path) -> None:
+    with pytest.raises(ConfigError, match="is no workspace"):
+        Workspace.open(tmp_path)
+    (tmp_path / STORE_NAME).touch()  # of a process that was killed before it wrote anything
     with pytest.raises(ConfigError, match="is no workspace"):
         Workspace.open(tmp_path)
     workspace(tmp_path / "run", frames_folder).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from alref_agent import registry
@@ -49,13 +50,13 @@ def check(config: Config) -> list[str]:
 
 
 def toolbox(config: Config) -> Toolbox:
-    """Every tool; their backends are loaded when they are first used."""
-    tools: dict[str, Tool[Any, Any]] = {}
-    for name in registry.names("tool"):
-        tool: type[Tool[Any, Any]] = registry.load("tool", name)
-        kind = tool.backend_kind
-        tools[name] = tool(backend(config, kind) if kind else None)
-    return Toolbox(tools)
+    """Every tool, made when it is first asked for; its backend is loaded when it is first used."""
+
+    def tool(name: str) -> Tool[Any, Any]:
+        kind: type[Tool[Any, Any]] = registry.load("tool", name)
+        return kind(backend(config, kind.backend_kind) if kind.backend_kind else None)
+
+    return Toolbox({name: partial(tool, name) for name in registry.names("tool")})
 
 
 def backend(config: Config, kind: str) -> Backend[Any]:
@@ -63,10 +64,11 @@ def backend(config: Config, kind: str) -> Backend[Any]:
     section = getattr(config, kind)
 
     def load() -> Any:
-        return registry.load(kind, section.name).from_config(config)
+        with registry.blaming(kind, section.name):
+            return registry.load(kind, section.name).from_config(config)
 
     settings = section.model_dump(mode="json") | {"device": config.device, "seed": config.seed}
-    return Backend(section.name, load, settings)
+    return Backend(kind, section.name, load, settings)
 
 
 def strategy(config: Config, tools: Toolbox) -> Strategy:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import sys
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -226,8 +231,15 @@ def main() -> None:
     """Run the command line; every expected error is one line and an exit status."""
     from typer.exceptions import Abort, TyperException
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may know fewer letters than we
+            stream.reconfigure(errors="backslashreplace")
+    # Pillow's word to those who open pictures of strangers; ours are as large as they are.
+    warnings.filterwarnings("ignore", message="Image size")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
     except AlrefError as error:
         _fail(str(error), error.exit_status)
     except TyperException as error:
@@ -235,11 +247,21 @@ def main() -> None:
     except (KeyboardInterrupt, Abort):
         status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone: nothing to say to it
-        sys.stderr.close()
+        _close_output()
         sys.exit(1)
+    except OSError as error:
+        _close_output()
+        where = error.filename or "the output"
+        _fail(f"{where} cannot be used: {error.strerror or error}.", 2)
     if status == INTERRUPTED:
-        _fail("Interrupted. The same command with --resume goes on.", INTERRUPTED)
+        _fail("Interrupted; with --resume (not --overwrite) a run goes on.", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _close_output() -> None:
+    """Drop what cannot be written, which Python would try again at exit."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int) -> None:
@@ -284,7 +306,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _show(run: Run, as_json: bool) -> None:
     if as_json:
-        typer.echo((run.folder / "result.json").read_text(encoding="utf-8"), nl=False)
+        typer.echo((run.folder / "result.json").read_bytes(), nl=False)
     else:
         from alref_agent.console import show_run
 

@@ -128,7 +128,8 @@ def load_config(
     """The settings of a run, put together by precedence.
 
     Args:
-        profile: Name of a profile; None: what the file says, else the default one.
+        profile: Name of a profile; None: what `profile` in the other sources says, else the
+            default one.
         file: A YAML file of settings.
         settings: `key=value` lines as from `--set`, or a mapping of dotted keys to values.
         environment: Where `ALREF_…` variables are looked up.
@@ -137,16 +138,15 @@ def load_config(
         ConfigError: An unknown profile or key (nearest match shown), a value that is not allowed,
             a file that cannot be read.
     """
-    from_file = _flatten(_read(file)) if file is not None else {}
-    chosen = str(profile or from_file.pop("profile", None) or DEFAULT_PROFILE)
-    from_file.pop("profile", None)
-    values: dict[str, tuple[Any, str]] = {}
-    layers: list[tuple[Mapping[str, Any], str]] = [
-        (_flatten(_profile(chosen)), f"profile {chosen}"),
-        (from_file, str(file)),
+    layers: list[tuple[dict[str, Any], str]] = [
+        (_flatten(_read(file)) if file is not None else {}, str(file)),
         (_from_environment(environment), "the environment"),
         (_from_lines(settings), "--set"),
     ]
+    named = [layer.pop("profile") for layer, _ in layers if "profile" in layer]
+    chosen = str(profile or [DEFAULT_PROFILE, *named][-1])
+    layers.insert(0, (_flatten(_profile(chosen)), f"profile {chosen}"))
+    values: dict[str, tuple[Any, str]] = {}
     for layer, place in layers:
         for key, value in layer.items():
             values[key] = (value, place)
@@ -181,16 +181,36 @@ def _profile(name: str) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = _parse_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"Cannot read the settings in {file}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{file} is not YAML as settings have it: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{file} should hold `key: value` lines, got {type(content).__name__}.")
     return content
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without what settings do not need and accidents or attacks are made of."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # a few lines of aliases can fill the memory
+            raise yaml.YAMLError("aliases are not taken")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise yaml.YAMLError(f"{twice[0]!r} is there twice")
+        return super().construct_mapping(node, deep)
+
+
+def _parse_yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)  # a safe loader, made stricter
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -207,7 +227,6 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     known = {ENVIRONMENT_PREFIX + key.upper().replace(".", "_"): key for key, _ in keys()}
-    known.pop(ENVIRONMENT_PREFIX + "PROFILE")
     found: dict[str, Any] = {}
     for variable, raw in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
@@ -237,8 +256,8 @@ def _parse(key: str, raw: str) -> Any:
     if annotation is str or (optional and str in get_args(annotation)):
         return None if optional and raw in ("", "null", "~") else raw
     try:
-        return yaml.safe_load(raw)
-    except yaml.YAMLError as error:
+        return _parse_yaml(raw)
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{key}: cannot read the value {raw!r}.") from error
 
 
@@ -253,6 +272,8 @@ def _checked(flat: Mapping[str, Any], values: Mapping[str, tuple[Any, str]]) -> 
         node = tree
         for part in path:
             node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"{key}: {part} is set to a value already, {node!r}.")
         node[last] = value
     try:
         return Config.model_validate(tree)

@@ -22,7 +22,7 @@ class Report:
     profiles: dict[str, str | None]
     """Profile -> None where it works, else what to do."""
     plug_ins: dict[str, str]
-    """`kind name` -> package, for what other packages add."""
+    """`kind name` -> package, for what other packages add; or why it cannot be loaded."""
 
     def lines(self) -> list[str]:
         """The report for a terminal, a line each."""
@@ -39,13 +39,21 @@ class Report:
 def examine() -> Report:
     """Look at what is installed, without loading a model."""
     plug_ins = {
-        f"{kind} {name}": registry.origin(kind, name)
+        f"{kind} {name}": _state(kind, name)
         for kind in registry.BUILT_IN
         for name in registry.names(kind)
         if registry.origin(kind, name) != "built-in"
     }
     found = {name: problem(load_config(name, environment={})) for name in profiles()}
     return Report(versions(), found, plug_ins)
+
+
+def _state(kind: str, name: str) -> str:
+    try:
+        registry.load(kind, name)
+    except AlrefError as error:
+        return f"{registry.origin(kind, name)}, which does not work: {error}"
+    return registry.origin(kind, name)
 
 
 def problem(config: Config) -> str | None:

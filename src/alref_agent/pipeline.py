@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alref_agent import build
+from alref_agent import build, registry
 from alref_agent._version import __version__
 from alref_agent.config import Config, load_config
-from alref_agent.errors import ConfigError, InputError, OutputError, VideoError
+from alref_agent.errors import ConfigError, InputError, VideoError
 from alref_agent.media.video import open_video
 from alref_agent.outputs import write_outputs
 from alref_agent.packages import versions
 from alref_agent.progress import Progress
 from alref_agent.record import Call, RunResult
 from alref_agent.run import RESULT_NAME, Run
-from alref_agent.run_folder import prepare_folder, remove_run
+from alref_agent.run_folder import hold_folder
 from alref_agent.types import Expression
-from alref_agent.workspace import Workspace
+from alref_agent.workspace import Workspace, open_as
 
 MAX_EXPRESSION = 500
 """Characters; a longer one is no expression but a text."""
@@ -67,59 +69,80 @@ def segment(
     references = expressions(text)
     chosen = _config(config, profile, settings)
     warnings = build.check(chosen)
-    video = open_video(Path(source), start=start, end=end, every=every)
+    if not isinstance(source, str | Path):
+        raise VideoError(f"source should be a path, got {type(source).__name__}.")
+    video = open_video(source, start=start, end=end, every=every)
     if video.n_frames < 2:
         raise VideoError(
             f"{source} has one frame; a video has two or more (check --start, --end, --every)."
         )
     folder = Path(out) if out is not None else Path("runs") / Path(source).resolve().stem
-    tools = build.toolbox(chosen)
-    strategy = build.strategy(chosen, tools)
-    fresh = prepare_folder(folder, resume=resume, overwrite=overwrite)
+    folder = folder.expanduser()
     request = {"text": [r.text for r in references], "config": chosen.model_dump(mode="json")}
-    try:
-        workspace = Workspace.create(folder, video, request, progress)
-    except InputError:
-        if fresh:
-            remove_run(folder)
-        raise
-    try:
-        if (folder / RESULT_NAME).is_file():
-            return Run.open(folder)
-        answer = strategy.run(workspace, references)
-        started = time.perf_counter()
-        written = write_outputs(workspace, answer, chosen.output)
-        calls = workspace.calls()
-        result = RunResult(
-            alref_agent=__version__,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            video=workspace.video_record,
-            references=answer.references,
-            strategy=chosen.strategy,
-            config=chosen.model_dump(mode="json"),
-            objects=answer.objects,
-            fallbacks=list(answer.fallbacks),
-            calls=[call.model_copy(update={"arguments": None, "result": None}) for call in calls],
-            seconds=_seconds(calls) | {"write": round(time.perf_counter() - started, 3)},
-            packages=versions(),
-            files=written.files,
-            warnings=[
-                *warnings,
-                *video.warnings,
-                *(warning for call in calls for warning in call.warnings),
-                *written.warnings,
-            ],
-        )
-        return Run.write(folder, result)
-    except OutputError as error:
-        raise OutputError(f"{error} What was done is kept: --resume goes on.") from error
-    except InputError:
-        if fresh:
-            workspace.close()
-            remove_run(folder)
-        raise
-    finally:
-        workspace.close()
+    with hold_folder(folder, video.source, resume=resume, overwrite=overwrite) as held:
+        done: list[Call] = []
+        try:
+            with closing(Workspace.create(folder, video, request, progress)) as workspace:
+                if not held.fresh and (finished := _finished(workspace, request)):
+                    return finished
+                try:
+                    run = _run(workspace, references, chosen, warnings)
+                finally:
+                    done = workspace.calls()
+        except InputError as error:
+            if any(call.backend for call in done):
+                raise type(error)(f"{error} What was done is kept: --resume goes on.") from error
+            if held.fresh:
+                held.give_up()
+            raise
+        held.succeed()
+        return run
+
+
+def _run(
+    workspace: Workspace, references: Sequence[Expression], config: Config, warnings: list[str]
+) -> Run:
+    tools = build.toolbox(config)
+    with registry.blaming("strategy", config.strategy):
+        answer = build.strategy(config, tools).run(workspace, references)
+    started = time.perf_counter()
+    written = write_outputs(workspace, answer, config.output)
+    calls = workspace.calls()
+    result = RunResult(
+        alref_agent=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        video=workspace.video_record,
+        references=answer.references,
+        strategy=config.strategy,
+        config=config.model_dump(mode="json"),
+        objects=answer.objects,
+        fallbacks=list(answer.fallbacks),
+        calls=[call.model_copy(update={"arguments": None, "result": None}) for call in calls],
+        seconds=_seconds(calls) | {"write": round(time.perf_counter() - started, 3)},
+        packages=versions(),
+        files=written.files,
+        warnings=[
+            *warnings,
+            *workspace.video.warnings,
+            *(warning for call in calls for warning in call.warnings),
+            *written.warnings,
+        ],
+    )
+    return Run.write(workspace.folder, result)
+
+
+def _finished(workspace: Workspace, request: Mapping[str, Any]) -> Run | None:
+    """The run of that request, if it is there with all its files."""
+    if not (workspace.folder / RESULT_NAME).is_file():
+        return None
+    run = Run.open(workspace.folder)
+    texts = list(dict.fromkeys((r.exp_id, r.text) for r in run.result.references))
+    mine = (
+        [text for _, text in texts] == request["text"]
+        and run.result.config == request["config"]
+        and run.result.video == workspace.video_record
+    )
+    return run if mine and run.whole else None
 
 
 def replay(
@@ -137,18 +160,17 @@ def replay(
         VideoError: The video is not where it was.
     """
     earlier = Run.read(Path(result_file))
-    video = earlier.video
-    texts = {reference.exp_id: reference.text for reference in earlier.references}
+    video = open_as(earlier.video)
     return segment(
         video.source,
-        text=list(texts.values()),
+        text=[reference.text for reference in earlier.references],
         config=load_config(settings=earlier.config, environment={}),
         out=out,
         resume=resume,
         overwrite=overwrite,
-        start=video.start,
-        end=video.end,
-        every=video.every,
+        start=earlier.video.start,
+        end=earlier.video.end,
+        every=earlier.video.every,
         progress=progress,
     )
 
@@ -159,23 +181,29 @@ def expressions(text: str | Sequence[str]) -> list[Expression]:
     Raises:
         ConfigError: None at all, an empty one, one without a letter, one that is too long.
     """
-    texts = [text] if isinstance(text, str) else list(text)
+    texts = [text] if isinstance(text, str) else list(text or [])
     if not texts:
         raise ConfigError('Say what to segment: --text "the dog".')
-    for each in texts:
-        shown = each if len(each) <= 40 else each[:40] + "…"
-        if not each.strip():
-            raise ConfigError('An expression is empty; say what to segment: --text "the dog".')
-        if len(each) > MAX_EXPRESSION:
-            raise ConfigError(
-                f"The expression {shown!r} has {len(each)} characters; "
-                f"at most {MAX_EXPRESSION} are taken."
-            )
-        if not any(character.isalpha() for character in each):
-            raise ConfigError(f"The expression {shown!r} has no words; say it as in “the dog”.")
-        if not each.isprintable():
-            raise ConfigError(f"The expression {shown!r} has control characters; one line of text.")
-    return [Expression(each.strip(), str(i)) for i, each in enumerate(texts)]
+    return [Expression(_checked(each), str(i)) for i, each in enumerate(texts)]
+
+
+def _checked(text: str) -> str:
+    if not isinstance(text, str):
+        raise ConfigError(f"An expression is text, got {type(text).__name__}.")
+    if not text.strip():
+        raise ConfigError('An expression is empty; say what to segment: --text "the dog".')
+    shown = text if len(text) <= 40 else text[:40] + "…"
+    if len(text) > MAX_EXPRESSION:
+        raise ConfigError(
+            f"The expression {shown!r} has {len(text)} characters; at most {MAX_EXPRESSION} "
+            "are taken."
+        )
+    # Control characters and halves of characters; joiners (Cf) belong to ordinary writing.
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise ConfigError(f"The expression {shown!r} has control characters; one line of text.")
+    if not any(character.isalpha() for character in text):
+        raise ConfigError(f"The expression {shown!r} has no words; say it as in “the dog”.")
+    return " ".join(text.split())
 
 
 def _config(
@@ -187,7 +215,10 @@ def _config(
         if profile is not None or settings:
             raise ConfigError("Give a loaded config, or a profile and settings, not both.")
         return config
-    return load_config(profile, None if config is None else Path(config), settings)
+    if config is not None and not isinstance(config, str | Path):
+        raise ConfigError(f"config should be a Config or a file, got {type(config).__name__}.")
+    lines = [settings] if isinstance(settings, str) else settings
+    return load_config(profile, None if config is None else Path(config), lines)
 
 
 def _seconds(calls: Sequence[Call]) -> dict[str, float]:

@@ -8,10 +8,21 @@ a kind: `alref_agent.detectors`, `alref_agent.segmenters`, `alref_agent.strategi
 from __future__ import annotations
 
 import importlib
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
-from alref_agent.errors import ConfigError, MissingPackageError, UnknownNameError, unknown
+from alref_agent.errors import (
+    AlrefError,
+    BackendError,
+    ConfigError,
+    MissingPackageError,
+    UnknownNameError,
+    unknown,
+)
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "detector": {"ssd": "alref_agent.tools.detection.ssd:Ssd"},
@@ -66,11 +77,16 @@ def load(kind: str, name: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing == module.partition(".")[0]:  # a broken import of its own is a bug: show it
+    except (ImportError, AttributeError) as error:
+        missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and missing.partition(".")[0] != module.partition(".")[0]:
+            raise MissingPackageError(_install(kind, name, missing)) from error
+        if not found:  # a broken import of our own is a bug: show it
             raise
-        raise MissingPackageError(_install(kind, name, missing)) from error
+        raise ConfigError(
+            f"The {kind} {name!r} of the package {origin(kind, name)!r} cannot be loaded: {error}. "
+            "Update or remove that package."
+        ) from error
 
 
 def origin(kind: str, name: str) -> str:
@@ -79,6 +95,29 @@ def origin(kind: str, name: str) -> str:
         return "built-in"
     point = _plug_ins(kind)[name][0]
     return point.dist.name if point.dist else point.value
+
+
+@contextmanager
+def blaming(kind: str, name: str) -> Iterator[None]:
+    """Turn what a plug-in raises by mistake into one line that names it.
+
+    An error of a built-in is our own bug, and stays as it is.
+
+    Raises:
+        BackendError: The block raised something else than an `AlrefError`.
+    """
+    try:
+        yield
+    except AlrefError:
+        raise
+    except Exception as error:
+        if name in BUILT_IN.get(kind, {}) or name not in names(kind):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise BackendError(
+            f"The {kind} {name!r} of the package {origin(kind, name)!r} failed: "
+            f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})."
+        ) from error
 
 
 def _plug_ins(kind: str) -> dict[str, list[EntryPoint]]:
@@ -94,8 +133,9 @@ def _plural(kind: str) -> str:
 
 def _install(kind: str, name: str, missing: str) -> str:
     extra = EXTRAS.get(name)
-    package = f"'alref-agent[{extra}]'" if extra else missing
+    top = missing.partition(".")[0]
+    package = f"'alref-agent[{extra}]'" if extra else top
     return (
-        f"The {kind} {name!r} needs the package {missing!r}, which is not installed: "
+        f"The {kind} {name!r} needs the package {top!r}, which is not installed: "
         f"pip install {package}"
     )

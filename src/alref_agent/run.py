@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -55,13 +56,12 @@ class Run:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"Cannot read {file}: there is no finished run.") from error
         try:
+            _check_version(text, file)
             result = RunResult.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"{file} is no result of a run: {place}: {first['msg']}.") from error
-        if result.schema_version > SCHEMA_VERSION:
-            raise ConfigError(f"{file} was written by a newer version; this one cannot read it.")
         return result
 
     @property
@@ -71,12 +71,31 @@ class Run:
 
     def masks(self) -> Iterator[dict[int, Mask]]:
         """For every frame in order: `obj_id` -> `(H, W)` bool, of the objects that are on it."""
+        from alref_agent.media.image_folder import natural
         from alref_agent.media.masks import read_label_png
 
-        for file in sorted((self.folder / "masks").glob("*.png")):
+        for file in sorted((self.folder / "masks").glob("*.png"), key=natural):
             labels = read_label_png(file)
             yield {obj_id: labels == obj_id for obj_id in np.unique(labels[labels > 0]).tolist()}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all files that the result names are there."""
+        return all((self.folder / file).exists() for file in self.result.files.values())
 
     def __repr__(self) -> str:
         found = sum(record.status == "found" for record in self.objects)
         return f"Run({str(self.folder)!r}, {found} of {len(self.objects)} objects found)"
+
+
+def _check_version(text: str, file: Path) -> None:
+    """Say that a version is another one before saying which of its fields is unknown."""
+    try:
+        version = json.loads(text)["schema_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{file} is no result of a run.") from error
+    if version != SCHEMA_VERSION:
+        raise ConfigError(
+            f"{file} has the format {version}, this version reads {SCHEMA_VERSION}: "
+            "use the version of alref-agent that wrote it."
+        )

@@ -193,6 +193,8 @@ class ObjectMask:
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
             raise ValueError(f"mask: bool (H, W) expected, got {self.mask.dtype} {self.mask.shape}")
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"score: in [0, 1] expected, got {self.score}")
 
 
 def _check(

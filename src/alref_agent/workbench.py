@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from alref_agent.config import Config
 from alref_agent.errors import ConfigError, InputError, MissingPackageError
 from alref_agent.media.video import open_video
 from alref_agent.progress import Progress
-from alref_agent.run_folder import prepare_folder, remove_run
+from alref_agent.run_folder import hold_folder
 from alref_agent.tools.tool import Result
-from alref_agent.workspace import STORE_NAME, Workspace
+from alref_agent.workspace import Workspace
 
 
 def run_tool(
@@ -84,24 +84,21 @@ def tool_workspace(
         ConfigError: A new folder without a video, or an old one with another.
         OutputError: It cannot be made or written.
     """
-    fresh = not (folder / STORE_NAME).is_file()
-    if fresh:
-        if source is None:
-            raise ConfigError(f"{folder} is no workspace yet: say which video with --video.")
-        video = open_video(Path(source))
-        prepare_folder(folder, resume=False, overwrite=False)
-        workspace = Workspace.create(folder, video, {}, progress)
-    else:
-        workspace = Workspace.open(folder, progress)
-    try:
-        made_for = workspace.video.source.resolve()
-        if source is not None and Path(source).resolve() != made_for:
-            raise ConfigError(f"{folder} is for {made_for}: give another --workspace.")
-        yield workspace
-    except InputError:
-        workspace.close()
-        if fresh:  # a first call that is refused leaves nothing behind
-            remove_run(folder)
-        raise
-    finally:
-        workspace.close()
+    folder = folder.expanduser()
+    if folder.is_dir() and Workspace.is_one(folder):
+        with closing(Workspace.open(folder, progress)) as workspace:
+            made_for = workspace.video.source.resolve()
+            if source is not None and Path(source).resolve() != made_for:
+                raise ConfigError(f"{folder} is for {made_for}: give another --workspace.")
+            yield workspace
+        return
+    if source is None:
+        raise ConfigError(f"{folder} is no workspace yet: say which video with --video.")
+    video = open_video(source)
+    with hold_folder(folder, video.source, resume=True, overwrite=False) as held:
+        try:
+            with closing(Workspace.create(folder, video, {}, progress)) as workspace:
+                yield workspace
+        except InputError:  # a first call that is refused leaves nothing behind
+            held.give_up()
+            raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from alref_agent.errors import BackendError, ConfigError, VideoError
+from alref_agent.errors import BackendError, ConfigError, InputError, VideoError
 from alref_agent.media.fingerprint import fingerprint
-from alref_agent.media.folders import make_folder
 from alref_agent.media.masks import Rle, decode_rle, encode_rle
 from alref_agent.media.video import OpenedVideo, open_video
 from alref_agent.progress import Progress, Silent
@@ -45,19 +44,18 @@ class Workspace:
         request: dict[str, Any],
         progress: Progress | None = None,
     ) -> Self:
-        """Make the folder, or go on with the one that the same request made.
+        """Begin in a folder, or go on with what the same request began there.
 
         Args:
-            folder: The run folder.
+            folder: The run folder, which exists.
             video: The video, opened.
             request: What the run was asked for; a folder goes on with the same request only.
             progress: Who listens to how far the work is.
 
         Raises:
-            OutputError: The folder cannot be made or written.
+            OutputError: The folder cannot be written.
             ConfigError: The folder belongs to another request.
         """
-        make_folder(folder)
         store = Store(folder / STORE_NAME)
         known = store.fact("request")
         wanted = json.loads(json.dumps(request | {"video": _describe(video)}))
@@ -79,19 +77,31 @@ class Workspace:
             ConfigError: The folder is no workspace.
             VideoError: The video is gone or has changed.
         """
-        if not (folder / STORE_NAME).is_file():
-            raise ConfigError(f"{folder} is no workspace: it has no {STORE_NAME}.")
+        if not cls.is_one(folder):
+            raise ConfigError(f"{folder} is no workspace.")
         store = Store(folder / STORE_NAME)
         try:
             known = store.fact("request")["video"]
-            source = Path(known["source"])
-            if not source.exists() or fingerprint(source) != known["fingerprint"]:
-                raise VideoError(f"{source} is gone or has changed since {folder} was made.")
-            video = open_video(source, start=known["start"], end=known["end"], every=known["every"])
+            video = open_as(VideoRecord(**known))
         except BaseException:
             store.close()
             raise
         return cls(folder, video, store, progress)
+
+    @staticmethod
+    def is_one(folder: Path) -> bool:
+        """Whether a folder is a workspace: one that was made for a video.
+
+        Raises:
+            OutputError: Another process has it; it is damaged.
+        """
+        if not (folder / STORE_NAME).is_file() or not (folder / STORE_NAME).stat().st_size:
+            return False
+        store = Store(folder / STORE_NAME)
+        try:
+            return store.fact("request") is not None
+        finally:
+            store.close()
 
     def close(self) -> None:
         """Let other processes use the folder."""
@@ -153,19 +163,22 @@ class Workspace:
 
     # Masks ---------------------------------------------------------------------------------
 
-    def add_masks(self, masks: Iterable[ObjectMask]) -> str:
+    def add_masks(self, masks: Iterable[ObjectMask], obj_ids: Collection[int]) -> str:
         """Keep masks while they are made; the id is `masks-N`.
 
         Raises:
-            BackendError: A mask of another size than the video's, or one that came twice.
+            BackendError: A mask of another size than the video's, of an object or frame that was
+                not asked for, or one that came twice.
         """
         item = self._store.add("masks", {})
         size = (self.video.height, self.video.width)
         for mask in masks:
-            if mask.mask.shape != size:
+            if not isinstance(mask, ObjectMask) or mask.mask.shape != size:
+                raise BackendError(f"The segmenter gave {_shape(mask)}: a mask of {size} expected.")
+            if mask.obj_id not in obj_ids or not 0 <= mask.frame_idx < self.video.n_frames:
                 raise BackendError(
-                    f"The segmenter gave a mask of {mask.mask.shape} for object {mask.obj_id} on "
-                    f"frame {mask.frame_idx}: {size} expected."
+                    f"The segmenter gave a mask of object {mask.obj_id} on frame "
+                    f"{mask.frame_idx}: nobody asked for that."
                 )
             area = int(np.count_nonzero(mask.mask))
             if area:
@@ -216,15 +229,37 @@ class Workspace:
         return [Call.model_validate_json(text) for text in self._store.calls()]
 
 
+def open_as(record: VideoRecord) -> OpenedVideo:
+    """Open the video of a record.
+
+    Raises:
+        VideoError: It is gone or has changed.
+    """
+    source = Path(record.source)
+    try:
+        video = open_video(source, start=record.start, end=record.end, every=record.every)
+    except InputError as error:
+        raise VideoError(f"The video of that run is gone or has changed: {error}") from error
+    if fingerprint(video.parts) != record.fingerprint:
+        raise VideoError(f"{source} has changed since that run.")
+    return video
+
+
 def call_key(**what: Any) -> str:
     """The key of a call: equal where nothing that could change its result differs."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
+def _shape(mask: object) -> str:
+    if not isinstance(mask, ObjectMask):
+        return f"a {type(mask).__name__}"
+    return f"a mask of {mask.mask.shape} for object {mask.obj_id} on frame {mask.frame_idx}"
+
+
 def _describe(video: OpenedVideo) -> dict[str, Any]:
     return VideoRecord(
         source=str(video.source.resolve()),
-        fingerprint=fingerprint(video.source),
+        fingerprint=fingerprint(video.parts),
         n_frames=video.n_frames,
         height=video.height,
         width=video.width,

@@ -8,6 +8,8 @@ from typing import Protocol, Self
 
 from alref_agent.agent.boxes import overlap
 from alref_agent.config import Config
+from alref_agent.errors import ConfigError
+from alref_agent.media.masks import MAX_OBJECTS
 from alref_agent.record import (
     FallbackRecord,
     ObjectRecord,
@@ -93,11 +95,16 @@ def conclude(
 ) -> Answer:
     """Number the objects, segment all of them at once, and write down what came of it.
 
+    Found objects come first, so that the indices of the masks have no gaps.
+
     Args:
         workspace: Where it happens.
         tool: What segments.
         references: The expressions.
         findings: One for each of them.
+
+    Raises:
+        ConfigError: More objects than a mask has indices for.
     """
     objects: dict[int, Choice] = {}
     records: list[ObjectRecord] = []
@@ -108,11 +115,19 @@ def conclude(
                 for obj_id, other in objects.items()
                 if overlap(choice.boxes, other.boxes) >= SAME_OBJECT_IOU
             )
-            obj_id = next(same, _next_id(records))
+            obj_id = next(same, len(objects) + 1)
             objects.setdefault(obj_id, choice)
             records.append(_found(obj_id, reference, choice))
-        if not finding.choices:
-            records.append(_no_target(_next_id(records), reference, finding.why_none))
+    if len(objects) > MAX_OBJECTS:
+        raise ConfigError(
+            f"{len(objects)} objects were found; a palette has room for {MAX_OBJECTS}: ask for "
+            "fewer at once."
+        )
+    missing = [pair for pair in zip(references, findings, strict=True) if not pair[1].choices]
+    records += [
+        _no_target(obj_id, reference, finding.why_none)
+        for obj_id, (reference, finding) in enumerate(missing, len(objects) + 1)
+    ]
     masks = None
     if objects:
         prompts = [
@@ -133,7 +148,7 @@ def conclude(
             )
             for reference, finding in zip(references, findings, strict=True)
         ],
-        objects=sorted(records, key=lambda record: (record.obj_id, int(record.exp_id))),
+        objects=sorted(records, key=lambda record: (int(record.exp_id), record.obj_id)),
         masks=masks,
     )
 
@@ -151,10 +166,6 @@ def nothing_sure(found: ExpressionDetections, n_frames: int, found_threshold: fl
         f"No sure {labels} on {where}: the best box scores {surest:.2f}, "
         f"not {found_threshold}. {found.reason}"
     )
-
-
-def _next_id(records: Sequence[ObjectRecord]) -> int:
-    return max((record.obj_id for record in records), default=0) + 1
 
 
 def _found(obj_id: int, reference: Expression, choice: Choice) -> ObjectRecord:

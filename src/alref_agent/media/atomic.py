@@ -10,6 +10,10 @@ from pathlib import Path
 from alref_agent.errors import OutputError
 
 
+PENDING_PREFIX = ".alref-"
+"""Of the names of what is being written; what is left of it by a killed process can be removed."""
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Write beside, then rename, in one short block.
@@ -46,7 +50,7 @@ class PendingFile:
         """
         self.path = path
         # A name of its own: two runs into one folder must not write into each other's file.
-        self.beside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+        self.beside = path.with_name(f"{PENDING_PREFIX}{secrets.token_hex(4)}{path.suffix}")
         """Where to write."""
         with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alref_agent.media.atomic import write_errors
+from alref_agent.media.atomic import PENDING_PREFIX, write_errors
 
 
 def make_folder(folder: Path) -> None:
@@ -31,7 +31,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: It cannot be made or renamed.
     """
-    beside = folder.with_name(f".{folder.name}.partial")
+    beside = folder.with_name(f"{PENDING_PREFIX}{folder.name}")
     with write_errors(folder):
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)

@@ -44,6 +44,8 @@ class ImageFolder:
         self.width, self.height = _common_size(files)
         times = [i / fps for i in range(len(files))]
         picked = select(times, len(files) / fps, start=start, end=end, every=every)
+        self.parts = files
+        """All images of the folder."""
         self.picked: range = picked
         """The images of the folder, by number, that are shown."""
         self._files = [files[i] for i in picked]
@@ -108,7 +110,7 @@ def _images(folder: Path) -> list[Path]:
         inside = [p.name for p in sorted(entries) if p.is_dir()]
         hint = f" It holds folders ({', '.join(inside[:3])}): give one of them." if inside else ""
         raise VideoError(f"{folder} holds no images ({kinds}).{hint}")
-    files.sort(key=_natural)
+    files.sort(key=natural)
     stems: dict[str, Path] = {}
     for path in files:
         if path.stem in stems:
@@ -120,7 +122,7 @@ def _images(folder: Path) -> list[Path]:
     return files
 
 
-def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+def natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
     """`frame9` comes before `frame10`."""
     parts = re.split(r"(\d+)", path.stem)
     key = [(p.isdecimal(), int(p) if p.isdecimal() else 0, p.lower()) for p in parts if p]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
+from alref_agent.errors import VideoError
 from alref_agent.media.image_folder import DATASET_FPS, ImageFolder
 from alref_agent.media.selection import parse_position
 from alref_agent.media.video_file import VideoFile
@@ -36,7 +37,20 @@ def open_video(
         VideoError: It cannot be read; the message says why.
         ConfigError: The range and stride leave nothing; the message says what the video has.
     """
-    source = Path(source).expanduser()
-    if source.is_dir():
-        return ImageFolder(source, start=start, end=end, every=every, fps=fps or DATASET_FPS)
-    return VideoFile(source, start=start, end=end, every=every)
+    if not str(source):
+        raise VideoError("The name of the video is empty.")
+    try:
+        source = Path(source).expanduser()
+        if source.exists() and not (source.is_dir() or source.is_file()):
+            raise VideoError(f"{source} is no regular file: save the video to one first.")
+        video: OpenedVideo
+        if source.is_dir():
+            video = ImageFolder(source, start=start, end=end, every=every, fps=fps or DATASET_FPS)
+        else:
+            video = VideoFile(source, start=start, end=end, every=every)
+    except OSError as error:
+        raise VideoError(f"{source} cannot be read: {error.strerror}.") from error
+    for path in video.parts:
+        if not str(path.resolve()).isprintable():  # as the records and the mask files need it
+            raise VideoError(f"{str(path)!r} has a name that is no text (UTF-8): rename it.")
+    return video

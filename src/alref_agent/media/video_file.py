@@ -48,6 +48,8 @@ class VideoFile:
         self.source = source
         """The file."""
         self._table = table = scan(source)
+        self.parts = [source]
+        """The files that it is read from."""
         self.picked: range = select(table.times, table.duration, start=start, end=end, every=every)
         """The frames of the source, by number, that are shown."""
         self._bad: set[int] = set()
@@ -86,7 +88,7 @@ class VideoFile:
             one = len(bad) == 1
             frames, them, their = ("frame", "it", "its") if one else ("frames", "them", "their")
             found.append(
-                f"{frames} {runs(bad)} could not be decoded; the frame before {them} is shown in "
+                f"{frames} {runs(bad)} could not be decoded; a good frame beside {them} is shown in "
                 f"{their} place, and frames after {them} may show traces of the damage"
             )
         return found
@@ -216,7 +218,8 @@ class VideoFile:
                 yield self._note(missing), stand_in
 
     def _note(self, index: int) -> int:
-        if index in self.picked:
+        # Also between the frames of a stride: the damage may show in those behind it.
+        if self.picked[0] <= index <= self.picked[-1]:
             self._bad.add(index)
         return index
 

@@ -9,20 +9,23 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from alref_agent._version import __version__
 from alref_agent.errors import ConfigError, UnknownNameError, unknown
 from alref_agent.record import Call
+from alref_agent.registry import blaming
 from alref_agent.workspace import Workspace, call_key
 
 
 class Arguments(BaseModel):
     """The base of every tool's arguments; unknown ones are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Result(BaseModel):
@@ -39,7 +42,10 @@ B = TypeVar("B")
 class Backend(Generic[B]):
     """A backend that is loaded when it is first needed."""
 
-    def __init__(self, name: str, load: Callable[[], B], settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, kind: str, name: str, load: Callable[[], B], settings: Mapping[str, Any]
+    ) -> None:
+        self.kind = kind
         self.name = name
         self.settings = settings
         """What can change its results, for the key of a call."""
@@ -89,7 +95,8 @@ class Tool(ABC, Generic[A, R]):
             return self.result.model_validate(earlier.result)
         started = time.perf_counter()
         with workspace.recording() as warnings:
-            result = self.run(workspace, checked)
+            with self._blaming():
+                result = self.run(workspace, checked)
             call = Call(
                 tool=self.name,
                 backend=name,
@@ -102,6 +109,16 @@ class Tool(ABC, Generic[A, R]):
             workspace.record_call(key, call)
         return result
 
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        backend = self.backend
+        with blaming("tool", self.name):
+            if backend is None:
+                yield
+            else:
+                with blaming(backend.kind, backend.name):
+                    yield
+
     def check(self, arguments: Mapping[str, Any]) -> A:
         """The arguments as a model.
 
@@ -109,7 +126,11 @@ class Tool(ABC, Generic[A, R]):
             ConfigError: Arguments that the tool does not take.
         """
         try:
-            return self.arguments.model_validate(arguments)
+            checked = self.arguments.model_validate(arguments)
+            checked.model_dump_json()  # half a character cannot be written down
+            return checked
+        except PydanticSerializationError as error:
+            raise ConfigError(f"{self.name}: an argument is no text (UTF-8).") from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "arguments"
@@ -123,13 +144,14 @@ T = TypeVar("T", bound="Tool[Any, Any]")
 
 
 class Toolbox:
-    """The tools of a run, by name and by class."""
+    """The tools of a run, by name and by class; each is made when it is first asked for."""
 
-    def __init__(self, tools: Mapping[str, Tool[Any, Any]]) -> None:
-        self._tools = dict(tools)
+    def __init__(self, make: Mapping[str, Callable[[], Tool[Any, Any]]]) -> None:
+        self._make = dict(make)
+        self._tools: dict[str, Tool[Any, Any]] = {}
 
     def __iter__(self) -> Iterator[Tool[Any, Any]]:
-        return iter(self._tools.values())
+        return (self.named(name) for name in self._make)
 
     def named(self, name: str) -> Tool[Any, Any]:
         """A tool by its name.
@@ -137,13 +159,19 @@ class Toolbox:
         Raises:
             UnknownNameError: There is none; the message shows the nearest.
         """
+        if name not in self._make:
+            raise UnknownNameError(unknown("tool", name, self._make))
         if name not in self._tools:
-            raise UnknownNameError(unknown("tool", name, self._tools))
+            self._tools[name] = self._make[name]()
         return self._tools[name]
 
     def get(self, kind: type[T]) -> T:
-        """A tool by its class, for callers that want its types checked."""
-        for tool in self._tools.values():
-            if isinstance(tool, kind):
-                return tool
-        raise UnknownNameError(unknown("tool", kind.name, self._tools))
+        """A tool by its class, for callers that want its types checked.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
+        tool = self.named(kind.name)
+        if not isinstance(tool, kind):
+            raise UnknownNameError(f"The tool {kind.name!r} is not a {kind.__name__}.")
+        return tool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from pydantic import Field
 
@@ -9,7 +11,7 @@ from alref_agent.errors import BackendError
 from alref_agent.tools.detection.detector import Detector
 from alref_agent.tools.frames import check_frames
 from alref_agent.tools.tool import Arguments, Result, Tool
-from alref_agent.types import Detections
+from alref_agent.types import Detections, Frame
 from alref_agent.workspace import Workspace
 
 
@@ -76,14 +78,15 @@ class DetectObjects(Tool[DetectObjectsArguments, DetectObjectsResult]):
         if any(grounding.targets for grounding in groundings):
             frames = sorted(set(arguments.frames))
             for i in workspace.progress.track(frames, "detect", len(frames)):
-                answers = detector.detect(i, workspace.video.frame(i), expressions)
+                frame = workspace.video.frame(i)
+                answers = list(detector.detect(i, frame, expressions))
                 if len(answers) != len(expressions):
                     raise BackendError(
                         f"The detector {self.backend.name!r} gave {len(answers)} answers for "
                         f"{len(expressions)} expressions."
                     )
-                for kept, answer in zip(found, answers, strict=True):
-                    kept.append(answer)
+                for kept, answer, grounding in zip(found, answers, groundings, strict=True):
+                    kept.append(_checked(answer, i, frame, len(grounding.targets)))
         entries = []
         for expression, grounding, frames_of in zip(expressions, groundings, found, strict=True):
             item = workspace.add_detections(expression, grounding, frames_of)
@@ -110,6 +113,30 @@ class DetectObjects(Tool[DetectObjectsArguments, DetectObjectsResult]):
                 )
             )
         return DetectObjectsResult(detections=entries)
+
+
+def _checked(answer: Detections, frame_idx: int, frame: Frame, n_targets: int) -> Detections:
+    """What a detector gave, its boxes cut to the frame.
+
+    Raises:
+        BackendError: It is not what the interface asks for.
+    """
+    if not isinstance(answer, Detections) or answer.frame_idx != frame_idx:
+        raise BackendError(f"The detector gave {answer!r:.60} for frame {frame_idx}.")
+    height, width = frame.shape[:2]
+    limits = np.array([width, height, width, height], np.float32)
+    boxes = np.clip(answer.boxes, 0, limits)
+    whole = np.isfinite(boxes).all() and (boxes[:, :2] < boxes[:, 2:]).all()
+    scores = np.isfinite(answer.scores).all() and (np.abs(answer.scores - 0.5) <= 0.5).all()
+    targets = ((answer.targets >= 0) & (answer.targets < n_targets)).all()
+    for fine, what in ((whole, "boxes"), (scores, "scores"), (targets, "targets")):
+        if not fine:
+            raise BackendError(
+                f"The detector gave {what} on frame {frame_idx} that cannot be used: a box is "
+                "x0 < x1, y0 < y1 and touches the frame, a score is in [0, 1], a target one of "
+                f"the {n_targets} of the expression."
+            )
+    return replace(answer, boxes=boxes)
 
 
 def best_box(frames: list[Detections], target: int) -> DetectedBox | None:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from doubles import picture
+from PIL import Image
+
+from alref_agent import Run
+from alref_agent.errors import ConfigError
+from alref_agent.media.fingerprint import fingerprint
+from alref_agent.media.masks import write_label_png
+from alref_agent.record import RunResult, VideoRecord
+
+
+def result() -> RunResult:
+    video = VideoRecord(
+        source="x", fingerprint="0", n_frames=2, height=4, width=4, fps=1, start=0, end=2, every=1
+    )
+    return RunResult(
+        alref_agent="0", created="now", video=video, references=[], strategy="s", config={},
+        objects=[], files={"masks": "masks"},
+    )  # fmt: skip
+
+
+def test_masks_come_in_the_order_of_the_frames(tmp_path: Path) -> None:
+    run = Run.write(tmp_path, result())
+    assert not run.whole
+    (tmp_path / "masks").mkdir()
+    for i in (2, 10, 100000, 99999):
+        write_label_png(tmp_path / "masks" / f"frame{i}.png", np.full((1, 1), i % 7, np.uint8))
+    assert [list(masks) for masks in Run.open(tmp_path).masks()] == [
+        [2], [3], [99999 % 7], [100000 % 7],
+    ]  # fmt: skip
+    assert Run.open(tmp_path).whole
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schema_version": 2, "more": 1}, "has the format 2, this version reads 1"),
+        ({"schema_version": 0}, "has the format 0"),
+        ({"more": 1}, "more: Extra inputs"),
+        ({"objects": 3}, "objects: Input should be"),
+    ],
+)
+def test_a_result_of_another_kind_says_so(
+    tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    content = result().model_dump(mode="json") | change
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=said):
+        Run.open(tmp_path)
+    (tmp_path / "result.json").write_text("[]")
+    with pytest.raises(ConfigError, match="is no result of a run"):
+        Run.open(tmp_path)
+    with pytest.raises(ConfigError, match="no finished run"):
+        Run.open(tmp_path / "nowhere")
+
+
+def test_a_fingerprint_changes_with_names_sizes_and_content(tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, file in enumerate(files):
+        Image.fromarray(picture(i)).save(file)
+    first = fingerprint(files)
+    assert fingerprint(files) == first
+    assert fingerprint(files[:2]) != first
+    content = bytearray(files[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    files[1].write_bytes(content)
+    assert fingerprint(files) != first
+    film = tmp_path / "film.mp4"
+    film.write_bytes(bytes(5_000_000))
+    whole = fingerprint([film])
+    content = bytearray(film.read_bytes())
+    content[2_400_000:2_600_000] = b"x" * 200_000
+    film.write_bytes(content)
+    assert fingerprint([film]) != whole
