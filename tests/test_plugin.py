@@ -81,7 +81,14 @@ def test_a_plug_in_that_is_broken_is_named_and_breaks_nothing_else(
     code = installed / "alref_example" / "red_blob.py"
     points = next(installed.glob("*.dist-info")) / "entry_points.txt"
     before = {file: file.read_text() for file in (code, points)}
-    arguments = ["segment", frames, "--text", "the red thing", "--out", tmp_path / "run"]
+    arguments: list[str | Path] = [
+        "segment",
+        frames,
+        "--text",
+        "the red thing",
+        "--out",
+        tmp_path / "run",
+    ]
     try:
         code.write_text(before[code].replace("found = Det", "1 / 0\n        found = Det"))
         failed = command(installed, *arguments, "--set", "detector.name=red-blob")

@@ -130,7 +130,8 @@ def test_what_a_detector_may_not_give_is_refused(space: Workspace, field: str, v
                 np.zeros(1, np.int32),
             )
             dtype = {"boxes": np.float32, "scores": np.float32, "targets": np.int32}.get(field)
-            return [replace(good, **{field: np.array(value, dtype) if dtype else value})]
+            changed: Any = {field: np.array(value, dtype) if dtype else value}
+            return [replace(good, **changed)]
 
     with pytest.raises(BackendError, match="frame 0"):
         toolbox(Wrong()).named("detect_objects")(space, frames=[0], expressions=["a square"])
