@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import picture
 from PIL import Image
 
 from alref_agent import Run
@@ -13,6 +12,7 @@ from alref_agent.errors import ConfigError
 from alref_agent.media.fingerprint import fingerprint
 from alref_agent.media.masks import write_label_png
 from alref_agent.record import RunResult, VideoRecord
+from doubles import picture
 
 
 def result() -> RunResult:

@@ -68,4 +68,4 @@ def radius(height: int, width: int, tolerance: float = 0.008) -> int:
 
 def _disk(r: int) -> npt.NDArray[np.uint8]:
     y, x = np.ogrid[-r : r + 1, -r : r + 1]
-    return (x * x + y * y <= r * r).astype(np.uint8)
+    return np.asarray(x * x + y * y <= r * r, np.uint8)

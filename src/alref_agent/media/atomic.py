@@ -9,7 +9,6 @@ from pathlib import Path
 
 from alref_agent.errors import OutputError
 
-
 PENDING_PREFIX = ".alref-"
 """Of the names of what is being written; what is left of it by a killed process can be removed."""
 

@@ -7,7 +7,7 @@ each pixel of `a` where its content lies in `b`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -23,10 +23,6 @@ FlowField: TypeAlias = Floats
 
 FlowFunction: TypeAlias = Callable[[Grey, Grey], FlowField]
 
-_PRESETS = {
-    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
-    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-}
 _SMALLEST_SIDE = 16
 """Below this many pixels a side, dense flow is not computed: it has no pyramid to work on."""
 
@@ -49,19 +45,25 @@ def grey(frame: Frame) -> Grey:
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def dense_flow(preset: Literal["fast", "medium"] = "medium") -> FlowFunction:
+def dense_flow() -> FlowFunction:
     """A function that computes the flow from one grey frame to another.
 
     It is DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016) as OpenCV
-    has it; frames too small for it get a flow of zeros. Its result does not depend on the number
-    of threads. The function keeps buffers, so it is for one thread at a time.
+    has it, searched down to single pixels and without variational refinement, which would draw
+    motion across outlines. Frames too small for it get a flow of zeros. Its result does not
+    depend on the number of threads. The function keeps buffers: it is for one thread at a time.
     """
-    engine = cv2.DISOpticalFlow.create(_PRESETS[preset])
+    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    engine.setFinestScale(0)
+    engine.setGradientDescentIterations(12)
+    engine.setVariationalRefinementIterations(0)
 
     def flow(a: Grey, b: Grey) -> FlowField:
         if min(a.shape) < _SMALLEST_SIDE:
             return np.zeros((*a.shape, 2), np.float32)
-        field = np.asarray(engine.calc(a, b, None), np.float32)
+        # The stubs want an array where None asks for a new one.
+        start = np.zeros((*a.shape, 2), np.float32)
+        field = np.asarray(engine.calc(a, b, start), np.float32)
         return np.nan_to_num(field, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
     return flow
@@ -105,15 +107,17 @@ def _homography(
         return None
     # A pixel of tolerance at 240 rows: flow is no better than that.
     tolerance = max(0.5, min(size) / 240)
-    matrix, inliers = cv2.findHomography(source, moved, cv2.RANSAC, tolerance, maxIters=500)
-    if matrix is not None and inliers.mean() > 0.3 and _is_plausible(matrix, size):
-        return np.asarray(matrix, np.float64)
+    found, inliers = cv2.findHomography(source, moved, cv2.RANSAC, tolerance, maxIters=500)
+    if found is not None and inliers.mean() > 0.3:
+        matrix = np.asarray(found, np.float64)
+        if _is_plausible(matrix, size):
+            return matrix
     affine, inliers = cv2.estimateAffinePartial2D(
         source, moved, method=cv2.RANSAC, ransacReprojThreshold=2 * tolerance
     )
     if affine is None or inliers.mean() <= 0.2:
         return None
-    matrix = np.vstack([affine, [0, 0, 1]])
+    matrix = np.vstack([np.asarray(affine, np.float64), [[0, 0, 1]]])
     return matrix if _is_plausible(matrix, size) else None
 
 

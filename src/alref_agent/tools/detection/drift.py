@@ -73,40 +73,39 @@ def watch(
     speeds, n_speeds = np.zeros(total, np.float32), np.zeros(total, np.float32)
     size = working_size(video.height, video.width, SHORT_SIDE)
     scale = np.array([size[1] / video.width, size[0] / video.height] * 2, np.float32)
-    flow_of = dense_flow("medium")
-    live = np.zeros(0, np.int64)
-    places = np.zeros((0, 4), np.float32)
+    flow_of = dense_flow()
+    live, places = np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
     step_of = {idx: step for step, idx in enumerate(frame_idxs)}
+    step = -1
     previous: npt.NDArray[np.uint8] | None = None
     start, stop = (frame_idxs[0], frame_idxs[-1] + 1) if total else (0, 0)
     for idx, frame in progress.track(video.frames(start, stop), "link", stop - start):
         small = shrink(frame, size)
         now = grey(small)
         if previous is not None and len(live):
-            flow = flow_of(previous, now)
-            moved, against = _drift(flow, places)
-            fresh = live >= offsets[step - 1]
+            moved, against = _drift(flow_of(previous, now), places)
+            fresh = live >= offsets[step]
             speeds[live[fresh]] += against[fresh]
             n_speeds[live[fresh]] += 1
             places = places + moved
         previous = now
         if idx not in step_of:
             continue
-        step = step_of[idx] + 1
-        age = step - 1 - np.searchsorted(offsets, live, side="right") + 1
+        step = step_of[idx]
+        age = step - (np.searchsorted(offsets, live, side="right") - 1)
         carried[live, age - 1] = places / scale
         young = age < horizon
-        new = np.arange(offsets[step - 1], offsets[step])
-        histograms[new] = _histograms(small, boxes[step - 1] * scale)
+        new = np.arange(offsets[step], offsets[step + 1])
+        histograms[new] = _histograms(small, boxes[step] * scale)
         live = np.concatenate([live[young], new])
-        places = np.concatenate([places[young], boxes[step - 1] * scale])
+        places = np.concatenate([places[young], boxes[step] * scale])
     per_second = video.fps / size[1]
     return Sightings(
         np.asarray(frame_idxs, np.int32),
         np.repeat(np.arange(len(boxes)), counts).astype(np.int32),
         np.concatenate([*boxes, np.zeros((0, 4), np.float32)]).astype(np.float32),
         histograms,
-        speeds / np.maximum(n_speeds, 1) * np.float32(per_second),
+        (speeds / np.maximum(n_speeds, 1) * per_second).astype(np.float32),
         carried,
     )
 
@@ -135,7 +134,7 @@ def _histograms(small: Frame, places: Floats) -> npt.NDArray[np.float16]:
     counts = np.zeros((len(places), BINS**3), np.float32)
     for row, (x0, y0, x1, y1) in enumerate(_whole(_middle(places), codes.shape)):
         counts[row] = np.bincount(codes[y0:y1, x0:x1].ravel(), minlength=BINS**3)
-    return (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).astype(np.float16)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), np.float16)
 
 
 def _middle(places: Floats) -> Floats:

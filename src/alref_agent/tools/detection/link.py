@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ SAME = 0.5
 """Boxes of one frame that overlap more than this (IoU) show the same object."""
 _JUMP = 2.0
 """What it costs to go on somewhere else, in detections of score 1."""
+_ALIKE = 0.3
+"""The least overlap of colour histograms for going on somewhere else."""
 
 
 def link(
@@ -100,9 +103,7 @@ def _nodes(
     )
 
 
-def _tracks(
-    nodes: _Nodes, sightings: Sightings, target: int, max_tracks: int
-) -> list[BoxTrack]:
+def _tracks(nodes: _Nodes, sightings: Sightings, target: int, max_tracks: int) -> list[BoxTrack]:
     steps = sightings.steps[nodes.rows]
     gain = nodes.scores * (1 + _liveliness(sightings.speeds[nodes.rows]))
     gains = _gains(nodes, sightings)
@@ -146,7 +147,9 @@ def _gains(nodes: _Nodes, sightings: Sightings) -> _Gains:
             fit = np.maximum(_overlap(carried, boxes), 0.9 * _overlap(stayed, boxes)) + 0.2 * alike
             # Flow loses small fast things, so a box or two of distance is possible, at a price.
             gains[step, age] = np.where(
-                fit > 0.25, 1.5 * (fit - 0.6), np.where(apart < 2, -_JUMP, -np.inf)
+                fit > 0.25,
+                1.5 * (fit - 0.6),
+                np.where((apart < 2) & (alike > _ALIKE), -_JUMP, -np.inf),
             ).astype(np.float32)
     return gains
 
@@ -171,7 +174,7 @@ def _best_path(
             # After a long absence: the best path so far, if the colours agree.
             last = max(ended, key=lambda node: float(best[node]))
             alike = _likeness(sightings.histograms[rows[[last]]], sightings.histograms[rows[now]])
-            jump = best[last] - _JUMP + (alike[0] - 0.5)
+            jump = np.where(alike[0] > _ALIKE, best[last] - _JUMP, -np.inf)
             origin[jump > value] = last
             value = np.maximum(value, jump)
         for age in range(1, HORIZON + 1):
@@ -204,7 +207,7 @@ def _track(
     boxes: dict[int, tuple[Floats, float]] = {}
     for row, node in zip(rows, path, strict=True):
         boxes[int(sightings.steps[row])] = (sightings.boxes[row], float(nodes.scores[node]))
-    for a, b in zip(rows[:-1], rows[1:], strict=True):
+    for a, b in pairwise(rows):
         first, last = int(sightings.steps[a]), int(sightings.steps[b])
         # A longer gap is an absence: nothing is known of it.
         if last - first > HORIZON:
@@ -250,6 +253,4 @@ def _apart(a: Floats, b: Floats) -> Floats:
 
 def _likeness(a: npt.NDArray[np.float16], b: npt.NDArray[np.float16]) -> Floats:
     """Intersection of colour histograms, in [0, 1]: `(m, n)`."""
-    return np.asarray(
-        np.minimum(a[:, None], b[None]).sum(axis=2, dtype=np.float32), np.float32
-    )
+    return np.asarray(np.minimum(a[:, None], b[None]).sum(axis=2, dtype=np.float32), np.float32)

@@ -57,8 +57,8 @@ def _spread(counts: Floats) -> Floats:
     for axis in range(counts.ndim):
         flat = np.moveaxis(counts, axis, -1)
         rows = np.ascontiguousarray(flat).reshape(-1, flat.shape[-1])
-        rows = cv2.filter2D(rows, -1, kernel[None], borderType=cv2.BORDER_REPLICATE)
-        counts = np.moveaxis(np.asarray(rows, np.float32).reshape(flat.shape), -1, axis)
+        blurred = cv2.filter2D(rows, -1, kernel[None], borderType=cv2.BORDER_REPLICATE)
+        counts = np.moveaxis(np.asarray(blurred, np.float32).reshape(flat.shape), -1, axis)
     return np.ascontiguousarray(counts)
 
 

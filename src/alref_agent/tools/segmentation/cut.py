@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from alref_agent.types import Floats, Frame, Mask
 
-_W = 10.0
 _LEVELS = 64.0
 """Evidence is written into a channel of the picture as one of this many grey levels, few enough to
 count little beside real contrast."""
+_WEIGHT = 10.0
+"""Of one unit of log-odds, where parting two equal neighbours costs 50."""
 
 
-def minimum_cut(picture: Frame, evidence: Floats, *, certain: float = 4.0) -> Mask:
+def minimum_cut(picture: Frame, evidence: Floats, *, certain: float = 2.5) -> Mask:
     """The mask that weighs evidence against edges.
 
     Args:
@@ -46,11 +47,11 @@ def minimum_cut(picture: Frame, evidence: Floats, *, certain: float = 4.0) -> Ma
     # grabCut's cost of a label is half the squared distance to a Gaussian's mean, over its
     # variance. With means at the ends of the scale and the same variance for both labels, the
     # difference of the two costs is linear in the level: weight * log-odds.
-    variance = _LEVELS**2 / (2 * certain * _W)
+    variance = _LEVELS**2 / (2 * certain * _WEIGHT)
     cv2.grabCut(
         coded,
         labels,
-        None,
+        (0, 0, w, h),
         _one_gaussian(0.0, variance),
         _one_gaussian(_LEVELS, variance),
         1,

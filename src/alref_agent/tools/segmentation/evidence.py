@@ -28,22 +28,27 @@ from alref_agent.tools.segmentation.appearance import (
 from alref_agent.types import Floats, Frame, Mask
 
 CERTAIN = 6.0
-"""Bound of all log-odds."""
+"""Bound of the log-odds of place: what is fixed by a prompt has them."""
+_BOUND = 4.0
+"""Bound of the sum before it is smoothed, so that sure background does not drown thin parts."""
+_INSIDE = -0.6
+"""Log-odds in the middle of an edge of the box: objects fill less than half of their boxes' rim."""
+_STEEP = 12.0
+"""How fast place gets unlikely beyond the box, per half a box."""
+_MIXED = 0.9
+"""Share of the box's pixels that may be background; when there is a belief already, half of it."""
+_KNOWN = 0.7
+"""Weight of the video's colours, the rest is the frame's own."""
+_SPEED, _DIRECTION = 1.5, 0.5
+"""Weights of the two kinds of evidence from motion."""
+_STILL, _LIVELY = -1.3, 1.0
+"""Bounds of the evidence from speed. Parts of an object may rest, and water may move with it."""
+_SMOOTHNESS, _EDGE = 200.0, 4.0
+"""Of the filter: strength, and the contrast in grey levels that stops it."""
 _GROW = 0.5
 """Width of the ring around a box, in longer sides of the box."""
 _LEAST_NOISE = 0.15
 """Optical flow is never better than this, in pixels."""
-_BIAS=-0.7
-_MIX=0.9
-_KNOWN=0.7
-_WM=1.5
-_WH=0.5
-_WC=1.0
-_LO=-1.3
-_HI=1.0
-_FGS=(150.0,8.0)
-_IT=2
-_THR=0.5
 
 
 @dataclass(frozen=True)
@@ -88,20 +93,15 @@ def box_prior(box: Floats, size: tuple[int, int]) -> Floats:
     Objects fill the middle of their boxes, rarely the corners, and boxes of detectors are a few
     percent off: rising inwards from the middle of an edge, falling fast outwards.
     """
-    d = _distance(box, size)
-    return np.asarray(
-        np.where(d < 1, np.minimum(3 * (1 - d), 1.2), np.maximum(-12 * (d - 1), -5)) + _BIAS,
-        np.float32,
-    )
-
-
-def _distance(box: Floats, size: tuple[int, int]) -> Floats:
-    """0 in the middle of the box, 1 in the middle of an edge, 1.26 in a corner."""
     h, w = size
     half_w, half_h = max(box[2] - box[0], 2) / 2, max(box[3] - box[1], 2) / 2
-    x = np.abs(np.arange(w, dtype=np.float32) + 0.5 - (box[0] + box[2]) / 2) / half_w
-    y = np.abs(np.arange(h, dtype=np.float32) + 0.5 - (box[1] + box[3]) / 2) / half_h
-    return np.asarray(np.cbrt(x[None, :] ** 3 + y[:, None] ** 3), np.float32)
+    x = np.abs(np.arange(w, dtype=np.float32) + 0.5 - (box[0] + box[2]) / 2)[None, :] / half_w
+    y = np.abs(np.arange(h, dtype=np.float32) + 0.5 - (box[1] + box[3]) / 2)[:, None] / half_h
+    # 0 in the middle of the box, 1 in the middle of an edge, 1.26 in a corner.
+    inwards = 3 * (1 - np.cbrt(x**3 + y**3))
+    beyond = np.maximum(np.maximum(x, y) - 1, 0)
+    prior = np.clip(inwards, -1, 1.2) - _STEEP * beyond + _INSIDE
+    return np.asarray(np.maximum(prior, -CERTAIN), np.float32)
 
 
 def ring(box: Floats, size: tuple[int, int]) -> Mask:
@@ -121,7 +121,6 @@ def believe(
     prior: Floats,
     against: Sequence[FlowField],
     known: Floats | None = None,
-    start: Floats | None = None,
 ) -> Floats:
     """Log-odds of each pixel of a window being the object's.
 
@@ -131,37 +130,35 @@ def believe(
         prior: `(h, w)`: log-odds from place alone.
         against: Movements against the camera, each `(h, w, 2)`, towards one neighbouring frame.
         known: Log-odds of colour codes from the whole video, flat.
-        start: `(h, w)` in [0, 1]: an earlier belief.
 
     Returns:
         `(h, w)` float32, smooth where the picture is.
     """
-    size = prior.shape
-    around = ring(box, size).astype(np.float32)
-    inside = (_sigmoid(prior - _BIAS) * (prior > -3 + _BIAS)).astype(np.float32)
+    around = ring(box, (prior.shape[0], prior.shape[1])).astype(np.float32)
+    possible = prior > _INSIDE - 3
     colours = colour_codes(picture)
     moves = [_Moves.of(field, around > 0) for field in against]
-    belief = start
+    weights = np.where(possible, _sigmoid(prior - _INSIDE), 0).astype(np.float32)
+    core = np.where(weights > 0.6, weights, 0).astype(np.float32)
+    rest, mixed = around, _MIXED
     logit = prior
-    for _ in range(_IT):
-        if belief is None:
-            weights, rest, core = inside, around, inside * (inside > 0.6)
-            mixed = _MIX
-        else:
-            near = (around > 0) | (prior > -3 + _BIAS)
-            weights, rest = belief * near, (1 - belief) * near
-            core = belief * (belief > 0.5)
-            mixed = _MIX/2
+    for _ in range(2):
         odds = _odds(colours, weights, rest, COLOUR_SHAPE, mixed)
         if known is not None:
-            odds = (1-_KNOWN) * odds + _KNOWN * known
-        logit = prior + _WC*odds[colours]
+            odds = (1 - _KNOWN) * odds + _KNOWN * known
+        logit = prior + odds[colours]
         if moves:
-            # What moves in one direction of time only has been uncovered, not moved.
-            logit += _WM * np.min([m.lively(core) for m in moves], axis=0)
-            logit += _WH * np.mean([m.unlike(weights, rest, mixed) for m in moves], axis=0)
-        logit = smooth(picture, np.clip(logit, -CERTAIN, CERTAIN))
+            # What moves towards one neighbour only has been uncovered, or lies on an outline.
+            logit += _SPEED * np.min([m.lively(core) for m in moves], axis=0)
+            unlike = [m.unlike(weights, rest, mixed) for m in moves]
+            logit += _DIRECTION * np.mean(unlike, axis=0)
+        logit = smooth(picture, np.clip(logit, -_BOUND, _BOUND))
         belief = _sigmoid(logit)
+        near = (around > 0) | possible
+        weights = np.where(near, belief, 0).astype(np.float32)
+        rest = np.where(near, 1 - belief, 0).astype(np.float32)
+        core = np.where(belief > 0.5, belief, 0).astype(np.float32)
+        mixed = _MIXED / 2
     return logit
 
 
@@ -170,7 +167,9 @@ def smooth(picture: Frame, field: Floats) -> Floats:
     if min(field.shape) < 2:
         return np.asarray(field, np.float32)
     return np.asarray(
-        cv2.ximgproc.fastGlobalSmootherFilter(picture, field.astype(np.float32), *_FGS),
+        cv2.ximgproc.fastGlobalSmootherFilter(
+            picture, field.astype(np.float32), _SMOOTHNESS, _EDGE
+        ),
         np.float32,
     )
 
@@ -205,8 +204,8 @@ class _Moves:
             return np.zeros_like(self.speed)
         typical = _weighted_quantile(self.speed[sure], core[sure], 0.55)
         trust = min(max((typical / self.noise - 1) / 3, 0.0), 1.0)
-        ratio = self.speed / max(typical*_THR, 1e-3) - 1
-        return np.asarray(trust * np.clip(2 * ratio, _LO, _HI), np.float32)
+        ratio = 2 * self.speed / max(typical, 1e-3) - 1
+        return np.asarray(trust * np.clip(2 * ratio, _STILL, _LIVELY), np.float32)
 
     def unlike(self, weights: Floats, rest: Floats, mixed: float) -> Floats:
         """Positive where a pixel moves as those of the object do and those around it do not."""

@@ -1,242 +1,177 @@
-"""The segmenter `flow`: masks from motion against the camera and from colour, nothing learned."""
+"""The segmenter `flow`: masks from motion against the camera and from colour, nothing learned.
+
+Two passes over the video. The first, forward, learns the colours of each object and of what is
+around it, and carries boxes forward from the last prompt. The second, backward, carries them
+backward from the first prompt and draws the masks. Both hold a few frames only. Nothing in it is
+random.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
-import cv2
 import numpy as np
 
 from alref_agent.config import Config
-from alref_agent.tools.motion import (
-    FlowField,
-    FlowFunction,
-    camera_flow,
-    dense_flow,
-    follow,
-    grey,
-    shrink,
-    working_size,
-)
+from alref_agent.errors import ConfigError
+from alref_agent.tools.motion import FlowField, camera_flow, working_size
+from alref_agent.tools.segmentation import carry
 from alref_agent.tools.segmentation.appearance import Looks, colour_codes
-from alref_agent.tools.segmentation.cut import minimum_cut
-from alref_agent.tools.segmentation.evidence import CERTAIN, Window, believe, box_prior, ring
-from alref_agent.tools.segmentation.hints import Hints, mask_box
-from alref_agent.tools.segmentation.spool import Spool
-from alref_agent.types import Floats, Frame, Mask, ObjectMask, Prompt, Video
+from alref_agent.tools.segmentation.carry import Place, State
+from alref_agent.tools.segmentation.evidence import Window, believe, ring
+from alref_agent.tools.segmentation.hints import Hints
+from alref_agent.tools.segmentation.outcome import masks
+from alref_agent.tools.segmentation.pairs import Pair, pairs
+from alref_agent.types import Floats, ObjectMask, Prompt, Video
 
-
-DBG=None
-
-
-@dataclass(eq=False)
-class State:
-    """What is believed of one object on the frame just seen."""
-
-    box: Floats
-    age: int
-    """Frames since a prompt said where it is."""
-    window: Window
-    logit: Floats
-    lost: int = 0
-    """For how many frames nothing there has looked like the object."""
+_FRESH = 15
+"""After this many frames without a prompt, what is found teaches a third as much."""
 
 
 class Flow:
-    """A first pass forward learns what the objects look like, a second one backward draws them."""
+    """See the module."""
 
     version = "1"
 
-    def __init__(self, short_side: int = 240, seed: int = 0) -> None:
+    def __init__(self, short_side: int = 240) -> None:
+        """Set the working size.
+
+        Args:
+            short_side: Of the frames it works on, in pixels; masks come at video resolution.
+        """
         self._short_side = short_side
-        self._seed = seed
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Read the working size, `config.segmenter.image_size`."""
-        return cls(config.segmenter.image_size or 240, config.seed)
+        """Read `config.segmenter.image_size`, the short side at which it works.
+
+        Raises:
+            ConfigError: `config.segmenter.options` is not empty; it has none.
+        """
+        if config.segmenter.options:
+            name = next(iter(config.segmenter.options))
+            raise ConfigError(f"segmenter.options.{name}: the segmenter flow has no options.")
+        return cls(config.segmenter.image_size or 240)
 
     def segment(self, video: Video, prompts: Sequence[Prompt]) -> Iterator[ObjectMask]:
         """Carry every object's prompts through the whole video, in two passes over it."""
-        if not prompts:
-            return
         size = working_size(video.height, video.width, self._short_side)
-        by_object: dict[int, list[Prompt]] = {}
+        of_object: dict[int, list[Prompt]] = {}
         for prompt in prompts:
-            by_object.setdefault(prompt.obj_id, []).append(prompt)
+            of_object.setdefault(prompt.obj_id, []).append(prompt)
+        if not of_object:
+            return
         hints = {
-            obj: Hints(of_one, size, (video.height, video.width))
-            for obj, of_one in sorted(by_object.items())
+            obj_id: Hints(given, size, (video.height, video.width))
+            for obj_id, given in sorted(of_object.items())
         }
-        looks = {obj: Looks() for obj in hints}
-        with Spool() as spool:
-            boxes = self._learn(video, size, hints, looks, spool)
-            yield from self._draw(video, size, hints, looks, boxes, spool)
-
-    def _learn(
-        self,
-        video: Video,
-        size: tuple[int, int],
-        hints: dict[int, Hints],
-        looks: dict[int, Looks],
-        spool: Spool,
-    ) -> dict[tuple[int, int], tuple[Floats, int]]:
-        flow_of = dense_flow()
-        states: dict[int, State] = {}
-        boxes: dict[tuple[int, int], tuple[Floats, int]] = {}
-        before = None
-        for t, frame in video.frames():
-            small = shrink(frame, size)
-            now = grey(small)
-            flow = flow_of(now, before) if before is not None else None
-            before = now
-            places = {}
-            for obj, hint in hints.items():
-                place = _place(hint, t, states.get(obj), flow)
-                if place is not None:
-                    places[obj] = place
-            against = _against(flow, places, size)
-            for obj, (box, age) in places.items():
-                window = Window.around(box, size)
-                local = window.local(box)
-                prior = _prior(hints[obj], t, local, window)
-                fields = [f[window.slices] for f in against]
-                known_now = looks[obj].log_odds() if age else None
-                logit = believe(small[window.slices], local, prior, fields, known_now)
-                state = _state(states.get(obj), box, age, window, logit)
-                if state is None:
-                    states.pop(obj, None)
-                    continue
-                states[obj] = state
-                if state.lost:
-                    continue
-                boxes[obj, t] = (box, age)
-                belief = 1 / (1 + np.exp(-logit))
-                near = ring(local, window.size) | (prior > -5)
-                fresh = np.float32(np.exp(-age / 15))
-                looks[obj].add(
-                    colour_codes(small[window.slices]),
-                    np.where(belief > 0.5, belief, 0),
-                    np.where(near & (belief < 0.5), 1 - belief, 0),
-                    fresh,
-                )
-                spool.put((obj, t), np.rint(belief * 255).astype(np.uint8))
-        return boxes
-
-    def _draw(self, video, size, hints, looks, boxes, spool) -> Iterator[ObjectMask]:
-        flow_of = dense_flow()
-        known = {obj: look.log_odds() for obj, look in looks.items()}
-        states: dict[int, State] = {}
-        after = None
-        for t, frame, now, small, before in _with_previous(video, size):
-            flow = flow_of(now, after) if after is not None else None
-            back = flow_of(now, before) if before is not None else None
-            after = now
-            places = {}
-            for obj, hint in hints.items():
-                place = _place(hint, t, states.get(obj), flow)
-                other = boxes.get((obj, t))
-                if place is None or (other is not None and other[1] < place[1]):
-                    place = other
-                if place is not None:
-                    places[obj] = place
-            against = _against(flow, places, size) + _against(back, places, size)
-            found = {}
-            for obj, (box, age) in places.items():
-                window = Window.around(box, size)
-                local = window.local(box)
-                prior = _prior(hints[obj], t, local, window)
-                fields = [f[window.slices] for f in against]
-                logit = believe(small[window.slices], local, prior, fields, known[obj])
-                state = _state(states.get(obj), box, age, window, logit)
-                if state is None:
-                    states.pop(obj, None)
-                    continue
-                states[obj] = state
-                if state.lost:
-                    continue
-                found[obj] = (window, logit)
-                if DBG is not None:
-                    m = logit > 0
-                    DBG.append((obj, t, age, float(known[obj][colour_codes(small[window.slices])][m].mean()) if m.any() else -9, int(m.sum()), float((local[2]-local[0])*(local[3]-local[1])), float(logit[m].mean()) if m.any() else -9))
-            yield from _masks(t, found, small, frame)
+        looks = {obj_id: Looks() for obj_id in hints}
+        carried = _learn(pairs(video, size), hints, looks)
+        known = {obj_id: look.log_odds() for obj_id, look in looks.items()}
+        yield from _draw(pairs(video, size, backward=True), hints, known, carried)
 
 
-def _with_previous(video, size):
-    held = None
-    for t, frame in video.frames(video.n_frames - 1, None, -1):
-        small = shrink(frame, size)
-        now = grey(small)
-        if held is not None:
-            yield (*held, now)
-        held = (t, frame, now, small)
-    if held is not None:
-        yield (*held, None)
+def _learn(
+    frames: Iterator[Pair], hints: Mapping[int, Hints], looks: Mapping[int, Looks]
+) -> dict[tuple[int, int], Place]:
+    """The first pass: fills `looks`, returns places found without prompts, by object and frame."""
+    states: dict[int, State] = {}
+    carried: dict[tuple[int, int], Place] = {}
+    for pair in frames:
+        places = _places(pair, hints, states)
+        against = _against(pair, places)
+        for obj_id, where in places.items():
+            known = looks[obj_id].log_odds() if where.age else None
+            state = _look(pair, hints[obj_id], where, against, known, states.get(obj_id))
+            _keep(states, obj_id, state)
+            if state is None or state.lost:
+                continue
+            if where.age:
+                carried[obj_id, pair.frame_idx] = Place(where.box, where.age)
+            belief = 1 / (1 + np.exp(-state.logit))
+            window = state.window
+            around = ring(window.local(where.box), window.size) | (belief < 0.5)
+            looks[obj_id].add(
+                colour_codes(pair.small[window.slices]),
+                np.where(belief > 0.5, belief, 0).astype(np.float32),
+                np.where(around & (belief < 0.5), 1 - belief, 0).astype(np.float32),
+                float(np.exp(-where.age / _FRESH)),
+            )
+    return carried
 
 
-_SURE=1.5
-_FIT=0.2
-
-def _state(last: State | None, box: Floats, age: int, window: Window, logit: Floats) -> State | None:
-    mask = logit > 0
-    sure = float(logit[mask].mean()) if mask.any() else 0.0
-    if age == 0:
-        return State(box, 0, window, logit)
-    if sure < _SURE:
-        lost = (last.lost if last else 0) + 1
-        return None if lost > 5 else State(box, age, window, logit, lost)
-    fitted = mask_box(mask)
-    if fitted is not None:
-        fitted = fitted + np.array([window.x0, window.y0, window.x0, window.y0], np.float32)
-        box = box + np.float32(_FIT) * (fitted - box)
-    return State(box, age, window, logit)
-
-
-def _place(
-    hint: Hints, t: int, state: State | None, flow: FlowField | None
-) -> tuple[Floats, int] | None:
-    box = hint.box(t)
-    if box is not None:
-        return box, 0
-    if state is None or flow is None:
-        return None
-    h, w = flow.shape[:2]
-    belief = np.zeros((h, w), np.float32)
-    belief[state.window.slices] = state.logit > 0
-    carried = follow(belief, flow) > 0.5
-    if not carried.any():
-        return None
-    shift = -np.median(flow[carried], axis=0)
-    box = state.box + np.tile(shift, 2).astype(np.float32)
-    middle = (box[:2] + box[2:]) / 2
-    if np.any(middle < 0) or middle[0] > w or middle[1] > h:
-        return None
-    return box, state.age + 1
+def _draw(
+    frames: Iterator[Pair],
+    hints: Mapping[int, Hints],
+    known: Mapping[int, Floats],
+    carried: Mapping[tuple[int, int], Place],
+) -> Iterator[ObjectMask]:
+    """The second pass: masks, last frame first."""
+    states: dict[int, State] = {}
+    for pair in frames:
+        places = _places(pair, hints, states)
+        for obj_id in hints:
+            # Of a place carried from either side, the one nearer to its prompt.
+            other = carried.get((obj_id, pair.frame_idx))
+            if other is not None and (obj_id not in places or other.age < places[obj_id].age):
+                places[obj_id] = other
+        against = _against(pair, places)
+        drawn: dict[int, State] = {}
+        for obj_id, where in sorted(places.items()):
+            state = _look(pair, hints[obj_id], where, against, known[obj_id], states.get(obj_id))
+            _keep(states, obj_id, state)
+            if state is not None and not state.lost:
+                drawn[obj_id] = state
+        yield from masks(pair, drawn, hints)
 
 
-def _against(flow, places, size) -> list[FlowField]:
-    if flow is None or not places:
+def _places(
+    pair: Pair, hints: Mapping[int, Hints], states: Mapping[int, State]
+) -> dict[int, Place]:
+    found = {
+        obj_id: carry.place(hint, pair.frame_idx, states.get(obj_id), pair.to_last)
+        for obj_id, hint in hints.items()
+    }
+    return {obj_id: where for obj_id, where in found.items() if where is not None}
+
+
+def _against(pair: Pair, places: Mapping[int, Place]) -> list[FlowField]:
+    """Movements against the camera, which is estimated outside of all boxes."""
+    if not places:
         return []
-    outside = np.ones(size, np.bool_)
-    for box, _ in places.values():
-        x0, y0, x1, y1 = np.clip(box, 0, None).astype(int)
+    outside = np.ones(pair.size, np.bool_)
+    for where in places.values():
+        x0, y0, x1, y1 = np.maximum(where.box, 0).astype(int)
         outside[y0:y1, x0:x1] = False
-    return [flow - camera_flow(flow, outside)]
+    flows = (pair.to_last, pair.to_next)
+    return [flow - camera_flow(flow, outside) for flow in flows if flow is not None]
 
 
-def _prior(hint: Hints, t: int, local: Floats, window: Window) -> Floats:
-    if t in hint.masks:
-        return np.where(hint.masks[t][window.slices], CERTAIN, -CERTAIN).astype(np.float32)
-    return box_prior(local, window.size)
+def _look(
+    pair: Pair,
+    hints: Hints,
+    where: Place,
+    against: Sequence[FlowField],
+    known: Floats | None,
+    last: State | None,
+) -> State | None:
+    window = Window.around(where.box, pair.size)
+    prior = carry.prior(hints, pair.frame_idx, where, window)
+    if pair.frame_idx in hints.masks:
+        return State(where, window, prior)
+    logit = believe(
+        pair.small[window.slices],
+        window.local(where.box),
+        prior,
+        [field[window.slices] for field in against],
+        known,
+    )
+    return carry.found(last, where, window, logit)
 
 
-def _masks(t, found, small, frame) -> Iterator[ObjectMask]:
-    h, w = frame.shape[:2]
-    for obj, (window, logit) in found.items():
-        mask = np.zeros(small.shape[:2], np.float32)
-        mask[window.slices] = minimum_cut(small[window.slices], logit)
-        soft = cv2.GaussianBlur(mask, (0, 0), 1)
-        full = cv2.resize(soft, (w, h), interpolation=cv2.INTER_LINEAR) > 0.5
-        yield ObjectMask(obj, t, full)
+def _keep(states: dict[int, State], obj_id: int, state: State | None) -> None:
+    if state is None:
+        states.pop(obj_id, None)
+    else:
+        states[obj_id] = state
