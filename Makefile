@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 .DELETE_ON_ERROR:
 
 demo: .venv/demo.stamp
-	$(BIN)/alref-agent segment examples/clip/clip.mp4 $(DEMO_TEXT) \
+	$(BIN)/alref-agent segment examples/clip/clip.mp4 --text "the white cow" --text "the big sheep" --text "the parking meter" \
 		--profile offline --out runs/demo --overwrite
 
 test: .venv/test.stamp

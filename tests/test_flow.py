@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from alref_agent.config import load_config
 from alref_agent.errors import ConfigError
 from alref_agent.tools.segmentation.cut import minimum_cut
 from alref_agent.tools.segmentation.flow import Flow
+from alref_agent.tools.segmentation.pairs import ahead
 from alref_agent.types import Frame, Mask, ObjectMask, Prompt
 from moving_pictures import HEIGHT, WIDTH, MadeVideo, Patch, iou, pan
 
@@ -217,3 +218,16 @@ def test_minimum_cut_drops_specks_and_keeps_edges() -> None:
     evidence[20, 20], evidence[3, 3] = -2, 2
     mask = minimum_cut(picture, evidence)
     assert np.array_equal(mask, picture[..., 0] > 0)
+
+
+def test_ahead_keeps_order_and_passes_errors_on() -> None:
+    def items() -> Iterator[int]:
+        yield from (1, 2)
+        raise RuntimeError("the disk is gone")
+
+    got = []
+    with pytest.raises(RuntimeError, match="disk"):
+        for item in ahead(items()):
+            got.append(item)
+    assert got == [1, 2]
+    assert list(ahead(iter([3, 4]))) == [3, 4]

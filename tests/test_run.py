@@ -11,7 +11,8 @@ from alref_agent import Run
 from alref_agent.errors import ConfigError
 from alref_agent.media.fingerprint import fingerprint
 from alref_agent.media.masks import write_label_png
-from alref_agent.record import RunResult, VideoRecord
+from alref_agent.outputs import object_names
+from alref_agent.record import ObjectRecord, RunResult, Status, VideoRecord
 from doubles import picture
 
 
@@ -78,3 +79,24 @@ def test_a_fingerprint_changes_with_names_sizes_and_content(tmp_path: Path) -> N
     content[2_400_000:2_600_000] = b"x" * 200_000
     film.write_bytes(content)
     assert fingerprint([film]) != whole
+
+
+def test_objects_are_named_by_their_expressions_and_told_apart_within_one() -> None:
+    def record(obj_id: int, exp_id: str, text: str, label: str, status: Status) -> ObjectRecord:
+        return ObjectRecord(
+            obj_id=obj_id, exp_id=exp_id, expression=text, label=label, status=status, reason=""
+        )
+
+    pair = "the man and the bike that he is riding along"
+    objects = [
+        record(1, "0", pair, "person", "found"),
+        record(2, "0", pair, "bicycle", "failed"),
+        record(3, "1", "the dog", "dog", "found"),
+        record(3, "2", "a puppy", "dog", "found"),
+        record(4, "3", "a cat", "cat", "no-target"),
+    ]
+    assert object_names(objects) == {
+        1: "person: the man and the bike …",
+        2: "bicycle: the man and the bike …",
+        3: "the dog / a puppy",
+    }

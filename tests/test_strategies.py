@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from alref_agent.agent.boxes import iou, overlap
-from alref_agent.agent.strategy import Answer
+from alref_agent.agent.strategy import Answer, Choice
 from alref_agent.agent.top_box import TopBox
-from alref_agent.agent.top_track import TopTrack
+from alref_agent.agent.top_track import TopTrack, choose
 from alref_agent.config import Config, load_config
 from alref_agent.pipeline import expressions
+from alref_agent.tools.detection.detect_objects import DetectedTarget
 from alref_agent.types import Floats, ObjectMask, Prompt, Video
 from alref_agent.workspace import Workspace
 from doubles import N_FRAMES, SquareDetector, big_square, toolbox, workspace
@@ -138,3 +139,29 @@ def test_overlap_of_boxes_and_tracks() -> None:
     assert overlap(track(0, a), track(0, a)) == 1
     assert overlap(track(0, a), track(1, a)) == pytest.approx(1 / 3)
     assert overlap(track(0, a), track(5, a)) == 0
+
+
+def _choice(score: float, x: float, size: float, target: int = 0) -> Choice:
+    boxes = {i: np.array([x, 0, x + size, size], np.float32) for i in range(3)}
+    return Choice("", "dog", score, target, boxes, [])
+
+
+def _targets(*words: str, count: int = 1) -> list[DetectedTarget]:
+    return [DetectedTarget(label="dog", words=w, confidence=1, count=count) for w in words]
+
+
+def test_sizes_compare_tracks_that_are_never_seen_together() -> None:
+    large, small, weak = _choice(1.9, 0, 40), _choice(1.5, 50, 10), _choice(0.2, 80, 2)
+    choices = [large, small, weak]
+    assert choose(choices, _targets("dog")) == [large]
+    assert choose(choices, _targets("big dog")) == [large]
+    assert choose(choices, _targets("small dog")) == [small]
+    assert choose(choices, _targets("the smallest dogs", count=2)) == [small, large]
+    assert choose([], _targets("small dog")) == []
+
+
+def test_two_targets_do_not_share_an_object() -> None:
+    left, right = _choice(1.9, 0, 40, target=0), _choice(1.5, 50, 40, target=0)
+    also_left, also_right = _choice(1.9, 1, 40, target=1), _choice(1.4, 50, 40, target=1)
+    chosen = choose([left, right, also_left, also_right], _targets("man", "woman"))
+    assert chosen == [left, also_right]

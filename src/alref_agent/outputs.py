@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,11 +94,16 @@ def write_outputs(workspace: Workspace, answer: Answer, settings: OutputConfig) 
 
 
 def object_names(objects: list[ObjectRecord]) -> dict[int, str]:
-    """`obj_id` -> the expressions that name it, of the objects that were found."""
+    """`obj_id` -> the expressions that name it, of the objects that were found.
+
+    Objects of one expression are told apart by what the detector calls them.
+    """
+    found = [record for record in objects if record.status != "no-target"]
+    shared = Counter(record.exp_id for record in found)
     texts: dict[int, list[str]] = {}
-    for record in objects:
-        if record.status != "no-target":
-            texts.setdefault(record.obj_id, []).append(record.expression)
+    for record in found:
+        prefix = f"{record.label}: " if shared[record.exp_id] > 1 and record.label else ""
+        texts.setdefault(record.obj_id, []).append(prefix + record.expression)
     names = {obj_id: " / ".join(dict.fromkeys(each)) for obj_id, each in texts.items()}
     return {obj_id: shorten(name, LABEL_WIDTH, placeholder=" …") for obj_id, name in names.items()}
 

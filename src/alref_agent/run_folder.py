@@ -1,4 +1,4 @@
-"""Who may use a run folder: one process at a time, and never at the cost of what a user has there."""
+"""Who may use a run folder: one process at a time, and never at the cost of a user's files."""
 
 from __future__ import annotations
 

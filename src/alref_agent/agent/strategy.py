@@ -60,7 +60,7 @@ class Strategy(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     """An object that a strategy chose for an expression."""
 
@@ -69,6 +69,8 @@ class Choice:
     label: str
     """What the detector calls it."""
     score: float
+    target: int
+    """Which target of the expression it is for."""
     boxes: Mapping[int, Floats]
     """`frame_idx` -> `(4,)` xyxy: where it is, to tell when two expressions name one object."""
     pivots: list[PivotRecord]

@@ -95,6 +95,7 @@ def _choice(found: ExpressionDetections, frame: Detections, i: int) -> Choice:
         ),
         label=frame.phrases[i],
         score=score,
+        target=int(frame.targets[i]),
         boxes={frame.frame_idx: frame.boxes[i]},
         pivots=[PivotRecord(frame_idx=frame.frame_idx, box=box, score=score)],
         prompts=[PromptArguments(frame_idx=frame.frame_idx, box=box)],

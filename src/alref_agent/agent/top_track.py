@@ -6,23 +6,34 @@ many frames. It asks no LLM, and is the ground for strategies that let one choos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
 
-from alref_agent.agent.boxes import numbers
+from alref_agent.agent.boxes import numbers, overlap
 from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure
 from alref_agent.config import Config
 from alref_agent.record import PivotRecord
-from alref_agent.tools.detection.detect_objects import DetectObjects, ExpressionDetections
+from alref_agent.tools.detection.detect_objects import (
+    DetectedTarget,
+    DetectObjects,
+    ExpressionDetections,
+)
 from alref_agent.tools.detection.link_boxes import LinkBoxes, LinkedTrack
+from alref_agent.tools.detection.words import parse
 from alref_agent.tools.frames import SampleFrames
 from alref_agent.tools.segmentation.segment_video import SegmentVideo
 from alref_agent.tools.tool import Toolbox
 from alref_agent.types import BoxTrack, Expression
 from alref_agent.workspace import Workspace
 
+ONE_OBJECT_IOU = 0.5
+"""Tracks that overlap this much are taken for one object."""
+RIVAL = 0.75
+"""Of the best score: weaker tracks are no rivals; a detector takes a cow for a large sheep too."""
+LEAST = 0.4
+"""What the least fitting size leaves of a score."""
 PIVOTS_IN_RECORD = 5
 """The surest boxes of a track that the record shows; the track itself stays in the workspace."""
 
@@ -70,12 +81,14 @@ class TopTrack:
         findings = [
             Finding(
                 detections,
-                [
-                    _choice(detections, track, workspace.box_track(track.id))
-                    for track in choose(
-                        detections, tracks.get(detections.id, []), self._found_threshold
-                    )
-                ],
+                choose(
+                    [
+                        _choice(detections, track, workspace.box_track(track.id))
+                        for track in tracks.get(detections.id, [])
+                        if track.best_score >= self._found_threshold
+                    ],
+                    detections.targets,
+                ),
                 nothing_sure(detections, len(frames), self._found_threshold),
             )
             for detections in found
@@ -83,16 +96,46 @@ class TopTrack:
         return conclude(workspace, self._segment, references, findings)
 
 
-def choose(
-    found: ExpressionDetections, tracks: Sequence[LinkedTrack], found_threshold: float
-) -> list[LinkedTrack]:
-    """For each target of an expression, as many of its best tracks as the words ask for."""
-    sure = [track for track in tracks if track.best_score >= found_threshold]
-    return [
-        track
-        for t, target in enumerate(found.targets)
-        for track in [track for track in sure if track.target == t][: target.count]
-    ]
+def choose(choices: Sequence[Choice], targets: Sequence[DetectedTarget]) -> list[Choice]:
+    """For each target of an expression, as many of its best tracks as the words ask for.
+
+    Two targets never share an object: "the man and the woman" are two, though both are persons to
+    the detector.
+    """
+    taken: list[Choice] = []
+    for t, target in enumerate(targets):
+        free = [
+            choice
+            for choice in choices
+            if choice.target == t
+            and all(overlap(choice.boxes, other.boxes) < ONE_OBJECT_IOU for other in taken)
+        ]
+        taken += sorted(free, key=_fit(free, target), reverse=True)[: target.count]
+    return taken
+
+
+def _fit(choices: Sequence[Choice], target: DetectedTarget) -> Callable[[Choice], float]:
+    """A track's score, and how its size compares with that of the other tracks.
+
+    The detector compares sizes on one frame, where the other object need not be in sight.
+    """
+    sizes = [phrase.size for phrase in parse(target.words).phrases if phrase.size]
+    best = max((choice.score for choice in choices), default=0.0)
+    areas = [_area(choice) for choice in choices if choice.score >= RIVAL * best]
+    if not sizes or len(areas) < 2:
+        return lambda choice: choice.score
+
+    def fit(choice: Choice) -> float:
+        area = _area(choice)
+        share = area / max(areas) if sizes[0].startswith("large") else min(areas) / area
+        return choice.score * min(1.0, max(LEAST, share))
+
+    return fit
+
+
+def _area(choice: Choice) -> float:
+    boxes = np.stack(list(choice.boxes.values()))
+    return float(np.median(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)))
 
 
 def _choice(found: ExpressionDetections, linked: LinkedTrack, track: BoxTrack) -> Choice:
@@ -106,6 +149,7 @@ def _choice(found: ExpressionDetections, linked: LinkedTrack, track: BoxTrack) -
         ),
         label=linked.label,
         score=linked.score,
+        target=linked.target,
         boxes=dict(zip(track.frame_idxs.tolist(), track.boxes, strict=True)),
         pivots=[
             PivotRecord(

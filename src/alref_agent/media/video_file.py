@@ -88,8 +88,8 @@ class VideoFile:
             one = len(bad) == 1
             frames, them, their = ("frame", "it", "its") if one else ("frames", "them", "their")
             found.append(
-                f"{frames} {runs(bad)} could not be decoded; a good frame beside {them} is shown in "
-                f"{their} place, and frames after {them} may show traces of the damage"
+                f"{frames} {runs(bad)} could not be decoded; a good frame beside {them} is shown "
+                f"in {their} place, and frames after {them} may show traces of the damage"
             )
         return found
 

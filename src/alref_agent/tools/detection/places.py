@@ -1,4 +1,4 @@
-"""Where a box is among the candidates of one target: factors for `left`, `largest`, `second` …
+"""Where a box is among the candidates of one target: factors for `left`, `largest`, `second`.
 
 All of them compare candidates of one frame, so a factor never tells two frames apart. The best
 candidate always keeps its score; the worst keeps `LEAST` of it.

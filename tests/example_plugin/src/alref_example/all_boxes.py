@@ -32,12 +32,15 @@ class AllBoxes:
                     reason="Every box is taken.",
                     label=phrase,
                     score=float(score),
+                    target=int(target),
                     boxes={0: box},
                     pivots=[],
                     prompts=[PromptArguments(frame_idx=0, box=tuple(box.tolist()))],
                 )
                 for frame in workspace.detections(found.id)[2]
-                for box, score, phrase in zip(frame.boxes, frame.scores, frame.phrases, strict=True)
+                for box, score, phrase, target in zip(
+                    frame.boxes, frame.scores, frame.phrases, frame.targets, strict=True
+                )
             ]
             findings.append(Finding(found, choices, why_none=found.reason))
         return conclude(workspace, self._segment, references, findings)
