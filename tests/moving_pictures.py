@@ -18,7 +18,8 @@ def texture(seed: int, colour: Sequence[int], height: int = 400, width: int = 40
     noise = np.random.default_rng(seed).normal(0, 1, (height, width, 1)).astype(np.float32)
     blotches = cv2.GaussianBlur(noise, (0, 0), 1.5)
     blotches = blotches / blotches.std() * 22
-    return np.clip(np.asarray(colour, np.float32) + blotches[..., None], 0, 255).astype(np.uint8)
+    coloured = np.asarray(colour, np.float32) + blotches[..., None]
+    return np.asarray(np.clip(coloured, 0, 255), np.uint8)
 
 
 class MadeVideo:

@@ -49,7 +49,8 @@ def test_official_figures_on_small_arrays(case: str) -> None:
         boundary_accuracy(p, t, v, want["bound_th"])
         for p, t, v in zip(prediction, truth, voids, strict=True)
     ]
-    assert radius(*truth.shape[1:], want["bound_th"]) == want["radius_px"]
+    height, width = truth.shape[1:]
+    assert radius(height, width, want["bound_th"]) == want["radius_px"]
     np.testing.assert_allclose(j, want["J"], atol=1e-9)
     np.testing.assert_allclose(f, want["F"], atol=1e-9)
     for name, values in (("J", j), ("F", f)):
@@ -123,6 +124,6 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="prediction"):
         region_similarity(square(0, 0, size=8), square(0, 0))
     with pytest.raises(ValueError, match="bool"):
-        boundary_accuracy(square(0, 0).astype(np.uint8), square(0, 0))  # type: ignore[arg-type]
+        boundary_accuracy(square(0, 0).astype(np.uint8), square(0, 0))
     with pytest.raises(ValueError, match="at least one"):
         statistics([])
