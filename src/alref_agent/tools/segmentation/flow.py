@@ -33,6 +33,7 @@ class Flow:
     """See the module."""
 
     version = "1"
+    cpu_only = True
 
     def __init__(self, short_side: int = 240) -> None:
         """Set the working size.
@@ -49,10 +50,15 @@ class Flow:
         Raises:
             ConfigError: `config.segmenter.options` is not empty; it has none.
         """
+        cls.check(config)
+        return cls(config.segmenter.image_size or 240)
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Raise what `from_config` would."""
         if config.segmenter.options:
             name = next(iter(config.segmenter.options))
             raise ConfigError(f"segmenter.options.{name}: the segmenter flow has no options.")
-        return cls(config.segmenter.image_size or 240)
 
     def segment(self, video: Video, prompts: Sequence[Prompt]) -> Iterator[ObjectMask]:
         """Carry every object's prompts through the whole video, in two passes over it."""
