@@ -12,12 +12,11 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
 
 import av
-import numpy as np
 
 CLIP = Path(__file__).parents[1] / "examples" / "clip" / "clip.mp4"
 LIMIT = 1.15
@@ -30,21 +29,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def to_and_fro(n_frames: int) -> Iterator[np.ndarray]:
-    """`n_frames` frames of the clip, forward and backward in turn, RGB uint8 `(H, W, 3)`."""
-    with av.open(str(CLIP)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    yield from islice(cycle(frames + frames[-2:0:-1]), n_frames)
-
-
 def make_video(path: Path, n_frames: int) -> None:
-    """Write the frames as H.264."""
+    """Write `n_frames` frames of the clip, forward and backward in turn, as H.264."""
+    with av.open(str(CLIP)) as container:
+        frames = list(container.decode(video=0))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=24)
+        stream.height, stream.width = frames[0].height, frames[0].width
         stream.pix_fmt = "yuv420p"
-        for frame in to_and_fro(n_frames):
-            stream.height, stream.width = frame.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        for i, frame in enumerate(islice(cycle(frames + frames[-2:0:-1]), n_frames)):
+            frame.pts, frame.time_base = i, Fraction(1, 24)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 

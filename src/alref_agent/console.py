@@ -53,9 +53,11 @@ def show_run(run: Run) -> None:
     """The summary at the end of a run, on standard output."""
     console = Console()
     table = Table(box=None, pad_edge=False)
-    for column in ("object", "expression", "answer", "taken for", "score", "frames"):
-        table.add_column(column, justify="right" if column in ("score", "frames") else "left")
-    n_frames = run.result.video.n_frames
+    for column in ("object", "expression", "answer", "taken for"):
+        table.add_column(column)
+    for column in ("score", "frames", "seconds"):
+        table.add_column(column, justify="right")
+    n_frames, fps = run.result.video.n_frames, run.result.video.fps
     for record in run.objects:
         colour = _COLOURS[record.status]
         table.add_row(
@@ -65,6 +67,7 @@ def show_run(run: Run) -> None:
             escape(record.label or "-"),
             "-" if record.score is None else f"{record.score:.2f}",
             f"{record.n_frames} of {n_frames}",
+            f"{record.n_frames / fps:.1f}",
         )
     console.print(table)
     for record in run.objects:
@@ -76,7 +79,7 @@ def show_run(run: Run) -> None:
     total = sum(seconds.values())
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items() if value >= 0.05)
     console.print(
-        f"{total:.1f} s, {n_frames / max(total, 1e-9):.1f} frames a second ({stages})",
+        f"Took {total:.1f} s, {n_frames / max(total, 1e-9):.1f} frames a second ({stages}).",
         highlight=False,
     )
     place = run.result.files.get("overlay") or run.result.files["masks"]
