@@ -51,8 +51,11 @@ class DetectorConfig(Section):
     """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
     box_threshold: float = Field(0.1, ge=0, le=1)
     """The least score of a box; weak boxes help to link a track."""
-    found_threshold: float = Field(0.3, ge=0, le=1)
-    """An object is found only if its best box reaches this score; else the answer is no-target."""
+    found_threshold: float = Field(0.2, ge=0, le=1)
+    """An object is found only if its best box reaches this score; else the answer is no-target.
+
+    Words that do not fit (a colour, a size) lower scores, so this is well below that of sure boxes.
+    """
     max_boxes: int = Field(20, ge=1)
     """At most this many boxes a frame and target of an expression."""
     options: dict[str, JsonValue] = {}

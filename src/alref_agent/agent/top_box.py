@@ -33,7 +33,7 @@ class TopBox:
         tools: Toolbox,
         pivot: Literal["first", "best"] = "first",
         step: int = 5,
-        found_threshold: float = 0.3,
+        found_threshold: float = 0.2,
     ) -> None:
         self._sample = tools.get(SampleFrames)
         self._detect = tools.get(DetectObjects)

@@ -46,7 +46,7 @@ class TopTrack:
         tools: Toolbox,
         step: int = 5,
         max_tracks: int = 8,
-        found_threshold: float = 0.3,
+        found_threshold: float = 0.2,
     ) -> None:
         self._sample = tools.get(SampleFrames)
         self._detect = tools.get(DetectObjects)
