@@ -109,6 +109,10 @@ def test_a_video_that_cannot_be_used(tmp_path: Path, out: Path, which: str) -> N
         (["--text", "the\ndog"], "control characters"),
         (["--text", "caf\udce9"], "control characters"),
         (["--text", "a", "--profile", "ofline"], "Did you mean 'offline'"),
+        (
+            ["--text", "a", "--profile", "paper"],
+            "no detector grounding-dino, no segmenter sam2; use",
+        ),
         (["--text", "a", "--set", "strategy=top-trak"], "Did you mean 'top-track'"),
         (["--text", "a", "--set", "detector.name=sdd"], "Did you mean 'ssd'"),
         (["--text", "a", "--set", "segmenter.name=fow"], "Did you mean 'flow'"),

@@ -105,6 +105,7 @@ def test_the_result_says_what_was_done(run: Run) -> None:
     assert [call["tool"] for call in result["calls"]] == tools
     assert set(result["seconds"]) == {*tools, "write"}
     assert {"numpy", "opencv-contrib-python-headless"} <= set(result["packages"])
+    assert "arguments" not in result["calls"][0]
     for file in result["files"].values():
         assert (run.folder / file).exists()
     lines = (run.folder / result["files"]["calls"]).read_text().splitlines()

@@ -92,7 +92,7 @@ def test_what_is_seen_but_not_surely_is_no_target(
     (record,) = strategy.from_config(config, toolbox()).run(space, expressions("a square")).objects
     assert record.status == "no-target"
     assert "No sure square" in record.reason
-    assert "not 0.99" in record.reason
+    assert "not 0.99 (detector.found_threshold)" in record.reason
 
 
 def test_as_many_objects_as_the_words_ask_for(space: Workspace) -> None:

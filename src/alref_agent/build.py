@@ -7,7 +7,7 @@ from typing import Any
 
 from alref_agent import registry
 from alref_agent.agent.strategy import Strategy
-from alref_agent.config import Config
+from alref_agent.config import DEFAULT_PROFILE, Config, load_config
 from alref_agent.errors import ConfigError
 from alref_agent.tools.tool import Backend, Tool, Toolbox
 
@@ -28,6 +28,8 @@ def check(config: Config) -> list[str]:
         UnknownNameError: A name that is not registered; the nearest is shown.
         InputError: A backend cannot work here, for instance because a package is missing.
     """
+    if (reason := lacking(config)) and config.profile != DEFAULT_PROFILE:
+        raise ConfigError(f"The profile {config.profile!r} does not work: {reason}")
     registry.check("strategy", config.strategy)
     if config.llm.model != "none":
         raise ConfigError(
@@ -47,6 +49,23 @@ def check(config: Config) -> list[str]:
                 f"The {kind} {name!r} runs on the CPU: device {config.device} is not used."
             )
     return warnings
+
+
+def lacking(config: Config) -> str | None:
+    """Which parts, named by the profile and in use, this version does not have; None: it has all."""
+    own = load_config(config.profile, environment={})
+    used, named = (
+        {"strategy": c.strategy} | {kind: getattr(c, kind).name for kind in BACKENDS}
+        for c in (config, own)
+    )
+    gone = [
+        f"{kind} {name}"
+        for kind, name in named.items()
+        if used[kind] == name and name not in registry.names(kind)
+    ]
+    if not gone:
+        return None
+    return f"this version has no {', no '.join(gone)}; use --profile {DEFAULT_PROFILE}."
 
 
 def toolbox(config: Config) -> Toolbox:

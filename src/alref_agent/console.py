@@ -81,6 +81,7 @@ def show_run(run: Run) -> None:
     console.print(
         f"Took {total:.1f} s, {n_frames / max(total, 1e-9):.1f} frames a second ({stages}).",
         highlight=False,
+        soft_wrap=True,
     )
     place = run.result.files.get("overlay") or run.result.files["masks"]
     console.print(f"{run.folder}: look at {place}", markup=False, highlight=False, soft_wrap=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from alref_agent import registry
 from alref_agent._version import __version__
-from alref_agent.build import BACKENDS, check
-from alref_agent.config import DEFAULT_PROFILE, Config, load_config, profiles
+from alref_agent.build import check, lacking
+from alref_agent.config import Config, load_config, profiles
 from alref_agent.errors import AlrefError
 from alref_agent.packages import versions
 
@@ -58,10 +58,8 @@ def _state(kind: str, name: str) -> str:
 
 def problem(config: Config) -> str | None:
     """What keeps these settings from working here; None where nothing does."""
-    chosen = {"strategy": config.strategy} | {kind: getattr(config, kind).name for kind in BACKENDS}
-    lacking = [f"{k} {name}" for k, name in chosen.items() if name not in registry.names(k)]
-    if lacking:
-        return f"this version has no {', no '.join(lacking)}; use --profile {DEFAULT_PROFILE}."
+    if reason := lacking(config):
+        return reason
     try:
         check(config)
     except AlrefError as error:

@@ -41,7 +41,10 @@ class Run:
         from alref_agent.media.atomic import whole_file
 
         with whole_file(folder / RESULT_NAME) as path:
-            path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            # Calls are there in short; in full they are in the record.
+            short = {"calls": {"__all__": {"arguments", "result"}}}
+            text = result.model_dump_json(indent=2, exclude=short)
+            path.write_text(text + "\n", encoding="utf-8")
         return cls(folder, result)
 
     @staticmethod

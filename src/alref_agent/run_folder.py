@@ -110,8 +110,8 @@ def _decide(folder: Path, *, resume: bool, overwrite: bool) -> bool:
         raise OutputError(f"{folder} exists, and is no run: give another folder.")
     what = "a finished run" if (folder / RESULT_NAME).exists() else "a run that was stopped"
     raise OutputError(
-        f"{folder} holds {what}: --resume goes on with it, --overwrite replaces it; or give "
-        "another folder."
+        f"{folder} holds {what}: --resume goes on with it, --overwrite replaces it (in Python, "
+        "resume=True or overwrite=True); or give another folder."
     )
 
 

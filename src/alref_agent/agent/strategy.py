@@ -166,7 +166,7 @@ def nothing_sure(found: ExpressionDetections, n_frames: int, found_threshold: fl
         return f"No {labels} was seen on {where}. {found.reason}"
     return (
         f"No sure {labels} on {where}: the best box scores {surest:.2f}, "
-        f"not {found_threshold}. {found.reason}"
+        f"not {found_threshold} (detector.found_threshold). {found.reason}"
     )
 
 
