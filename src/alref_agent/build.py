@@ -52,7 +52,7 @@ def check(config: Config) -> list[str]:
 
 
 def lacking(config: Config) -> str | None:
-    """Which parts, named by the profile and in use, this version does not have; None: it has all."""
+    """Which parts that the profile names and that are in use this version lacks; None: none."""
     own = load_config(config.profile, environment={})
     used, named = (
         {"strategy": c.strategy} | {kind: getattr(c, kind).name for kind in BACKENDS}
