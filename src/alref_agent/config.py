@@ -113,6 +113,7 @@ class Config(Section):
     strategy: str = "top-track"
     device: Annotated[str, BeforeValidator(_device)] = "auto"
     seed: int = Field(0, ge=0, lt=2**31)
+    """For backends that draw random numbers; the built-in ones draw none."""
     llm: LlmConfig = LlmConfig()
     sampling: SamplingConfig = SamplingConfig()
     detector: DetectorConfig = DetectorConfig()
