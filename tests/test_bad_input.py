@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -260,3 +261,26 @@ def test_a_terminal_that_knows_fewer_letters(tmp_path: Path) -> None:
         done = subprocess.run([*words, *more], capture_output=True, env=environment)
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["references"][0]["text"] == "牛 zzz"
+
+
+def test_corrupt_frames_in_the_middle_are_named_and_the_others_kept(out: Path) -> None:
+    content = bytearray((CLIP / "clip.mp4").read_bytes())
+    middle = content.find(b"mdat") + 90_000
+    for i in range(middle, middle + 3_000):
+        content[i] ^= 0x5A
+    video = out.with_name("corrupt.mp4")
+    video.write_bytes(content)
+    arguments: list[str | Path] = [
+        "--text",
+        "the parking meter",
+        "--every",
+        "3",
+        "--out",
+        out,
+        "--json",
+    ]
+    status, output, error = command("segment", video, *arguments)
+    assert (status, error) == (0, "")
+    (warning,) = json.loads(output)["warnings"]
+    assert re.match(r"frames 1\d.* could not be decoded; a good frame", warning)
+    assert len(list((out / "masks").iterdir())) == 24

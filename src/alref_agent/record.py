@@ -37,7 +37,7 @@ class VideoRecord(Entry):
     source: str
     """The path as resolved when the run started."""
     fingerprint: str
-    """Changes when the file or the folder's list of files does; see `media.video.fingerprint`."""
+    """Changes when the file, or the folder's images, do; see `media.fingerprint`."""
     n_frames: int
     """Frames that were looked at: after range and stride."""
     height: int
