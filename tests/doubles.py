@@ -67,7 +67,11 @@ class SquareDetector:
         return Grounding((Target("square", "square", 0.9, count),), "'square' is a square.")
 
     def detect(
-        self, frame_idx: int, frame: Frame, expressions: Sequence[str]
+        self,
+        frame_idx: int,
+        frame: Frame,
+        expressions: Sequence[str],
+        box_threshold: float | None = None,
     ) -> Sequence[Detections]:
         self.looked_at.append(frame_idx)
         red = (frame[..., 0] > 150) & (frame[..., 1] < 100)

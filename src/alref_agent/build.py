@@ -1,18 +1,15 @@
-"""Settings -> objects: the only place where names become objects."""
+"""Settings -> objects: with `tools.assembly`, the only place where names become objects."""
 
 from __future__ import annotations
-
-from functools import partial
-from typing import Any
 
 from alref_agent import registry
 from alref_agent.agent.strategy import Strategy
 from alref_agent.config import DEFAULT_PROFILE, Config, load_config
 from alref_agent.errors import ConfigError
-from alref_agent.tools.tool import Backend, Tool, Toolbox
-
-BACKENDS = ("detector", "segmenter")
-"""The kinds of backends; each has a section of its own in the settings."""
+from alref_agent.providers.llm import Llm
+from alref_agent.providers.names import NONE, resolve
+from alref_agent.tools.assembly import BACKENDS
+from alref_agent.tools.tool import Toolbox
 
 
 def check(config: Config) -> list[str]:
@@ -30,16 +27,12 @@ def check(config: Config) -> list[str]:
     """
     if (reason := lacking(config)) and config.profile != DEFAULT_PROFILE:
         raise ConfigError(f"The profile {config.profile!r} does not work: {reason}")
-    registry.check("strategy", config.strategy)
-    if config.llm.model != "none":
-        raise ConfigError(
-            f"llm.model {config.llm.model!r}: this version asks no LLM; use --llm none."
-        )
+    name = strategy_name(config)
+    registry.check("strategy", name)
     names = {kind: getattr(config, kind).name for kind in BACKENDS}
     for kind, name in names.items():
         registry.check(kind, name)
-    registry.load("strategy", config.strategy)
-    warnings = []
+    warnings = _check_llm(config, name)
     for kind, name in names.items():
         backend = registry.load(kind, name)
         if hasattr(backend, "check"):
@@ -68,29 +61,33 @@ def lacking(config: Config) -> str | None:
     return f"this version has no {', no '.join(gone)}; use --profile {DEFAULT_PROFILE}."
 
 
-def toolbox(config: Config) -> Toolbox:
-    """Every tool, made when it is first asked for; its backend is loaded when it is first used."""
-
-    def tool(name: str) -> Tool[Any, Any]:
-        kind: type[Tool[Any, Any]] = registry.load("tool", name)
-        return kind(backend(config, kind.backend_kind) if kind.backend_kind else None)
-
-    return Toolbox({name: partial(tool, name) for name in registry.names("tool")})
+def strategy_name(config: Config) -> str:
+    """Which strategy the settings mean: `auto` is `gpt-ps` with an LLM, `top-track` without one."""
+    if config.strategy != "auto":
+        return config.strategy
+    return "top-track" if config.llm.model == NONE else "gpt-ps"
 
 
-def backend(config: Config, kind: str) -> Backend[Any]:
-    """The backend of a kind (`detector`, `segmenter`) that the settings name, not loaded yet."""
-    section = getattr(config, kind)
-
-    def load() -> Any:
-        with registry.blaming(kind, section.name):
-            return registry.load(kind, section.name).from_config(config)
-
-    settings = section.model_dump(mode="json") | {"device": config.device, "seed": config.seed}
-    return Backend(kind, section.name, load, settings)
-
-
-def strategy(config: Config, tools: Toolbox) -> Strategy:
-    """The strategy that the settings name."""
-    built: Strategy = registry.load("strategy", config.strategy).from_config(config, tools)
+def strategy(config: Config, tools: Toolbox, llm: Llm | None) -> Strategy:
+    """The strategy that the settings mean."""
+    kind = registry.load("strategy", strategy_name(config))
+    built: Strategy = kind.from_config(config, tools, llm)
     return built
+
+
+def asks_llm(config: Config) -> bool:
+    """Whether the strategy asks an LLM."""
+    return bool(getattr(registry.load("strategy", strategy_name(config)), "asks_llm", False))
+
+
+def _check_llm(config: Config, strategy: str) -> list[str]:
+    if not asks_llm(config):
+        if config.llm.model == NONE:
+            return []
+        return [f"The strategy {strategy!r} asks no LLM: llm.model {config.llm.model} is not used."]
+    if config.llm.model == NONE:
+        raise ConfigError(
+            f"The strategy {strategy!r} asks an LLM: name one, as --llm gpt-4 or --llm ollama:MODEL."
+        )
+    names = [resolve(name) for name in (config.llm.model, *config.llm.step_models.values())]
+    return list(dict.fromkeys(name.note for name in names if name.note))

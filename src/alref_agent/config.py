@@ -13,88 +13,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from alref_agent.errors import ConfigError, unknown
+from alref_agent.sections import (
+    AgentConfig,
+    DetectorConfig,
+    GptPsConfig,
+    LinkerConfig,
+    LlmConfig,
+    OutputConfig,
+    PromptsConfig,
+    SamplingConfig,
+    Section,
+    SegmenterConfig,
+    TopBoxConfig,
+)
+from alref_agent.strict_yaml import parse_yaml, read_yaml
 
 ENVIRONMENT_PREFIX = "ALREF_"
 DEFAULT_PROFILE = "offline"
-
-
-class Section(BaseModel):
-    """A group of settings; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LlmConfig(Section):
-    """Who reasons over the contact sheets."""
-
-    model: str = "none"
-    """What `--llm` sets; this version's strategies ask no LLM, so `none` is all it takes."""
-
-
-class SamplingConfig(Section):
-    """Which frames are looked at, and how a contact sheet joins them."""
-
-    step: int = Field(5, ge=1)
-    """Every how many frames one is looked at."""
-    frames_per_sheet: int = Field(5, ge=1, le=64)
-    layout: Literal["vertical", "horizontal", "grid"] = "vertical"
-
-
-class DetectorConfig(Section):
-    """The backend of `detect_objects`."""
-
-    name: str = "ssd"
-    model: str | None = None
-    """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
-    box_threshold: float = Field(0.1, ge=0, le=1)
-    """The least score of a box; weak boxes help to link a track."""
-    found_threshold: float = Field(0.2, ge=0, le=1)
-    """An object is found only if its best box reaches this score; else the answer is no-target.
-
-    Words that do not fit (a colour, a size) lower scores, so this is well below that of sure boxes.
-    """
-    max_boxes: int = Field(20, ge=1)
-    """At most this many boxes a frame and target of an expression."""
-    options: dict[str, JsonValue] = {}
-    """What only this backend knows; it checks them itself."""
-
-
-class LinkerConfig(Section):
-    """How `link_boxes` makes tracks of boxes."""
-
-    max_tracks: int = Field(8, ge=1)
-    """At most this many box tracks a target."""
-
-
-class SegmenterConfig(Section):
-    """The backend of `segment_video`."""
-
-    name: str = "flow"
-    model: str | None = None
-    """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
-    image_size: int | None = Field(None, ge=64)
-    """The short side, in pixels, at which it works; None: the backend's own."""
-    options: dict[str, JsonValue] = {}
-    """What only this backend knows; it checks them itself."""
-
-
-class TopBoxConfig(Section):
-    """The strategy `top-box`."""
-
-    pivot: Literal["first", "best"] = "first"
-    """`first`: frame 0, as the paper; `best`: the sampled frame whose best box is surest."""
-
-
-class OutputConfig(Section):
-    """What lands in the run folder beside `result.json`, `masks/` and `masks.json`."""
-
-    overlay: bool = True
-    """The video with every object outlined, tinted and named."""
-    binary: bool = False
-    """One folder of 0/255 masks an object, in `binary/`."""
 
 
 def _device(value: object) -> object:
@@ -110,7 +48,11 @@ class Config(Section):
 
     profile: str = DEFAULT_PROFILE
     """The profile that the settings started from."""
-    strategy: str = "top-track"
+    strategy: str = "auto"
+    """`auto`: `gpt-ps` with an LLM, `top-track` without one."""
+    fallback: Literal["none", "top-box"] = "none"
+    """What `gpt-ps` does where no pivot survives: keep that as the answer, or take the best box of
+    frame 0, as the paper."""
     device: Annotated[str, BeforeValidator(_device)] = "auto"
     seed: int = Field(0, ge=0, lt=2**31)
     """For backends that draw random numbers; the built-in ones draw none."""
@@ -120,6 +62,9 @@ class Config(Section):
     linker: LinkerConfig = LinkerConfig()
     segmenter: SegmenterConfig = SegmenterConfig()
     top_box: TopBoxConfig = TopBoxConfig()
+    prompts: PromptsConfig = PromptsConfig()
+    gpt_ps: GptPsConfig = GptPsConfig()
+    agent: AgentConfig = AgentConfig()
     output: OutputConfig = OutputConfig()
 
 
@@ -143,7 +88,7 @@ def load_config(
             a file that cannot be read.
     """
     layers: list[tuple[dict[str, Any], str]] = [
-        (_flatten(_read(file)) if file is not None else {}, str(file)),
+        (_flatten(read_yaml(file)) if file is not None else {}, str(file)),
         (_from_environment(environment), "the environment"),
         (_from_lines(settings), "--set"),
     ]
@@ -179,42 +124,7 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[st
 def _profile(name: str) -> dict[str, Any]:
     if name not in profiles():
         raise ConfigError(unknown("profile", name, profiles()))
-    text = resources.files("alref_agent.profiles").joinpath(f"{name}.yaml").read_text("utf-8")
-    return dict(yaml.safe_load(text) or {})
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = _parse_yaml(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"Cannot read the settings in {file}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{file} is not YAML as settings have it: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} should hold `key: value` lines, got {type(content).__name__}.")
-    return content
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without what settings do not need and accidents or attacks are made of."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # a few lines of aliases can fill the memory
-            raise yaml.YAMLError("aliases are not taken")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise yaml.YAMLError(f"{twice[0]!r} is there twice")
-        return super().construct_mapping(node, deep)
-
-
-def _parse_yaml(text: str) -> Any:
-    return yaml.load(text, _Loader)  # a safe loader, made stricter
+    return read_yaml(resources.files("alref_agent.profiles") / f"{name}.yaml")
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -260,7 +170,7 @@ def _parse(key: str, raw: str) -> Any:
     if annotation is str or (optional and str in get_args(annotation)):
         return None if optional and raw in ("", "null", "~") else raw
     try:
-        return _parse_yaml(raw)
+        return parse_yaml(raw)
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{key}: cannot read the value {raw!r}.") from error
 

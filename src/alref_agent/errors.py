@@ -6,7 +6,12 @@
     │   ├── UnknownNameError        a tool, backend or strategy that is not registered
     │   ├── MissingPackageError     an optional package that is not installed
     │   ├── VideoError              a video, image folder or sound that cannot be read
-    │   └── OutputError             a run folder that cannot be used or written, a full disk
+    │   ├── OutputError             a run folder that cannot be used or written, a full disk
+    │   ├── PromptError             a prompt file that cannot be read or rendered
+    │   ├── LlmError                an LLM that cannot be used: no key, no such model, no server
+    │   └── BudgetError             the next call would pass llm.max_calls or llm.max_cost
+    ├── LlmUnavailableError         an LLM that could be used did not answer, however often asked
+    ├── ReplyError                  an LLM answered, and its reply cannot be used
     └── BackendError                a model or a plug-in broke its side of the interface
 
 Messages never hold a secret, and never more than one line.
@@ -51,6 +56,31 @@ class VideoError(InputError):
 
 class OutputError(InputError):
     """A run folder that cannot be used or written."""
+
+
+class PromptError(InputError):
+    """A prompt file that cannot be read, or a template that cannot be rendered."""
+
+
+class LlmError(InputError):
+    """An LLM that cannot be used as asked: no key, no such model, no server, a refused request."""
+
+
+class BudgetError(InputError):
+    """The next call would pass `llm.max_calls` or `llm.max_cost`; it was not made."""
+
+
+class LlmUnavailableError(AlrefError):
+    """An LLM did not answer, or answered with failures, as often as it was asked."""
+
+
+class ReplyError(AlrefError):
+    """A reply that cannot be used; what was said is kept."""
+
+    def __init__(self, message: str, reply: str) -> None:
+        super().__init__(message)
+        self.reply = reply
+        """The reply, verbatim."""
 
 
 class BackendError(AlrefError):

@@ -11,13 +11,13 @@ from textwrap import shorten
 import numpy as np
 
 from alref_agent.agent.strategy import Answer
-from alref_agent.config import OutputConfig
 from alref_agent.media.atomic import whole_file
 from alref_agent.media.coco import CocoWriter
 from alref_agent.media.folders import whole_folder
 from alref_agent.media.masks import decode_rle, label_map, write_binary_png, write_label_png
 from alref_agent.media.overlay import OverlayWriter
 from alref_agent.record import ObjectRecord
+from alref_agent.sections import OutputConfig
 from alref_agent.types import Mask
 from alref_agent.workspace import Workspace
 

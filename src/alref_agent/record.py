@@ -58,6 +58,10 @@ class PivotRecord(Entry):
     box: tuple[float, float, float, float]
     """xyxy in pixels."""
     score: float
+    start: bool = False
+    """Whether the segmenter propagates from here; where none is marked, from all."""
+    reason: str = ""
+    """In the words of the LLM, where one chose."""
 
 
 class TargetRecord(Entry):
@@ -67,6 +71,84 @@ class TargetRecord(Entry):
     words: str
     confidence: float
     count: int
+
+
+class PromptRecord(Entry):
+    """A prompt that was used, in full: the run can be done again without its file."""
+
+    step: str
+    """`pivot-frame`, `pivot-box`."""
+    id: str
+    """`pivot-frame/v1`."""
+    digest: str
+    """Of `source`."""
+    source: str
+    """The whole prompt file, front matter and template."""
+
+
+ReplySource = Literal["llm", "cache", "replay"]
+
+
+class RequestRecord(Entry):
+    """One request to an LLM, and what came of it. Pictures and messages lie in `record/`."""
+
+    key: str
+    """Its name in `record/replies`; equal where who is asked and all that is said are equal."""
+    digest: str
+    """Equal where all that is said is equal, whoever is asked."""
+    step: str
+    prompt: str
+    """Id of the prompt: `pivot-frame/v1`."""
+    prompt_digest: str
+    exp_id: str
+    frames: list[int]
+    """`frame_idx` of picture 1, 2, …"""
+    pictures: list[str]
+    """Files in the run folder, as sent."""
+    text: str
+    """The last turn of the prompt, as rendered."""
+    asked: str
+    """Who was asked: `openai:gpt-4.1`."""
+    answered_by: str
+    """The model id that the answer came with."""
+    reply: str
+    """Verbatim; secrets are blotted out."""
+    finish: str = "stop"
+    """How it ended: `stop`, `length`, `refusal`, `tool-calls`, `unreadable`."""
+    tool_calls: list[dict[str, Any]] = []
+    """Tools that it asks to be called, with the arguments."""
+    understood: dict[str, Any] | None
+    """What was read from it; None: nothing that could be used."""
+    problem: str = ""
+    """Why it could not be used."""
+    repair: bool = False
+    """Whether this is the turn that shows the LLM its own reply and what is wrong with it."""
+    source: ReplySource
+    """Who gave the reply: the LLM in this run, the store of an earlier run, or a replay."""
+    attempts: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+    """US dollars, as charged for this run: 0 where the reply was there already; None: unknown."""
+    seconds: float
+
+
+class LlmUsage(Entry):
+    """All requests of a run together."""
+
+    calls: int = 0
+    """Replies that an LLM gave for this run."""
+    cached: int = 0
+    """Replies that were there already."""
+    repairs: int = 0
+    unusable: int = 0
+    """Replies that could not be used."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    """US dollars; None: not all prices are known."""
+    models: list[str] = []
+    """Model ids as they answered."""
 
 
 class ReferenceRecord(Entry):
@@ -102,7 +184,10 @@ class FallbackRecord(Entry):
     """One fall-back that was taken: where, and why."""
 
     stage: str
+    """`pivot-frame`, `pivot-box`: a window without an answer. `top-box`: frame 0 and its best box.
+    """
     reason: str
+    exp_id: str = ""
 
 
 class RunResult(Entry):
@@ -120,6 +205,9 @@ class RunResult(Entry):
     """All settings, so that the run can be done again from this file alone."""
     objects: list[ObjectRecord]
     fallbacks: list[FallbackRecord] = []
+    llm: LlmUsage = LlmUsage()
+    prompts: list[PromptRecord] = []
+    requests: list[RequestRecord] = []
     calls: list[Call] = []
     seconds: dict[str, float] = Field(default_factory=dict)
     """Stage -> seconds; of every session where the run was resumed."""

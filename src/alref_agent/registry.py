@@ -1,8 +1,8 @@
 """Names of plug-ins -> classes, imported on request.
 
 The built-in names are the tables below; other packages add theirs through entry points, one group
-a kind: `alref_agent.detectors`, `alref_agent.segmenters`, `alref_agent.strategies`,
-`alref_agent.tools`. Nothing is imported before `load` is called.
+a kind: `alref_agent.detectors`, `alref_agent.providers`, `alref_agent.segmenters`,
+`alref_agent.strategies`, `alref_agent.tools`. Nothing is imported before `load` is called.
 """
 
 from __future__ import annotations
@@ -27,7 +27,16 @@ from alref_agent.errors import (
 BUILT_IN: dict[str, dict[str, str]] = {
     "detector": {"ssd": "alref_agent.tools.detection.ssd:Ssd"},
     "segmenter": {"flow": "alref_agent.tools.segmentation.flow:Flow"},
+    "provider": {
+        "hf": "alref_agent.providers.transformers:Transformers",
+        "ollama": "alref_agent.providers.ollama:Ollama",
+        "openai": "alref_agent.providers.openai:OpenAi",
+        "replay": "alref_agent.providers.replay:Replay",
+        "scripted": "alref_agent.providers.scripted:Scripted",
+    },
     "strategy": {
+        "agent": "alref_agent.agent.tool_agent:ToolAgent",
+        "gpt-ps": "alref_agent.agent.gpt_ps:GptPs",
         "top-box": "alref_agent.agent.top_box:TopBox",
         "top-track": "alref_agent.agent.top_track:TopTrack",
     },
@@ -41,7 +50,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
 }
 """kind -> name -> "module:Class"."""
 
-EXTRAS: dict[str, str] = {"ssd": "offline"}
+EXTRAS: dict[str, str] = {
+    "agent": "llm",
+    "hf": "hf",
+    "ollama": "llm",
+    "openai": "llm",
+    "ssd": "offline",
+}
 """Built-in name -> the extra that installs what it needs."""
 
 

@@ -18,7 +18,16 @@ try:
 except ImportError:  # not on Windows; the store's own lock remains
     fcntl = None  # type: ignore[assignment]
 
-OURS = (RESULT_NAME, "masks", "binary", "masks.json", "overlay.mp4", "record", STORE_NAME)
+OURS = (
+    RESULT_NAME,
+    "masks",
+    "binary",
+    "masks.json",
+    "overlay.mp4",
+    "report.html",
+    "record",
+    STORE_NAME,
+)
 """All that a run makes in its folder; nothing else there is ever touched."""
 REPLACED = ".replaced"
 """Where an earlier run waits until the run that replaces it has succeeded."""

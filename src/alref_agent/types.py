@@ -164,6 +164,8 @@ class Prompt:
     """`(N, 2)` float32, xy in pixels."""
     labels: npt.NDArray[np.bool_] | None = None
     """`(N,)` bool: True for a point on the object, False for one beside it."""
+    start: bool = False
+    """Whether a segmenter that propagates from one frame should start on this one."""
 
     def __post_init__(self) -> None:
         if (self.box is None) and (self.mask is None) and (self.points is None):

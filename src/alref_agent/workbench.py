@@ -13,6 +13,7 @@ from alref_agent.errors import ConfigError, InputError, MissingPackageError
 from alref_agent.media.video import open_video
 from alref_agent.progress import Progress
 from alref_agent.run_folder import hold_folder
+from alref_agent.tools.assembly import toolbox
 from alref_agent.tools.tool import Result
 from alref_agent.workspace import Workspace
 
@@ -39,7 +40,7 @@ def run_tool(
         ConfigError: Arguments that the tool does not take; a folder without a video.
     """
     build.check(config)
-    tool = build.toolbox(config).named(name)
+    tool = toolbox(config).named(name)
     tool.check(arguments)
     with tool_workspace(folder, source, progress) as workspace:
         result: Result = tool(workspace, **arguments)
@@ -66,7 +67,7 @@ def serve_tools(folder: Path, source: str | None, config: Config) -> None:
         ) from error
     build.check(config)
     with tool_workspace(folder, source) as workspace:
-        serve_stdio(workspace, build.toolbox(config))
+        serve_stdio(workspace, toolbox(config))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from alref_agent.agent.boxes import overlap
 from alref_agent.config import Config
 from alref_agent.errors import ConfigError
 from alref_agent.media.masks import MAX_OBJECTS
+from alref_agent.providers.llm import Llm
 from alref_agent.record import (
     FallbackRecord,
     ObjectRecord,
@@ -47,8 +48,11 @@ class Strategy(Protocol):
     """The order in which the typed tools are called; registered in `alref_agent.strategies`."""
 
     @classmethod
-    def from_config(cls, config: Config, tools: Toolbox) -> Self:
-        """Take the tools and settings that it needs.
+    def from_config(cls, config: Config, tools: Toolbox, llm: Llm | None) -> Self:
+        """Take the tools, the LLM and the settings that it needs.
+
+        A class that asks an LLM has `asks_llm = True`; the others get one only where the user
+        names one all the same.
 
         Raises:
             UnknownNameError: A tool that it needs is not there.
@@ -84,9 +88,12 @@ class Choice:
 class Finding:
     """What a strategy found for one expression: choices, or why there are none."""
 
-    detections: ExpressionDetections
+    detections: ExpressionDetections | None
+    """None where it did not come to looking for it."""
     choices: Sequence[Choice]
     why_none: str = ""
+    failed: bool = False
+    """Whether there is no choice because something failed, rather than because nothing fits."""
 
 
 def conclude(
@@ -127,7 +134,7 @@ def conclude(
         )
     missing = [pair for pair in zip(references, findings, strict=True) if not pair[1].choices]
     records += [
-        _no_target(obj_id, reference, finding.why_none)
+        _missing(obj_id, reference, finding)
         for obj_id, (reference, finding) in enumerate(missing, len(objects) + 1)
     ]
     masks = None
@@ -145,8 +152,11 @@ def conclude(
             ReferenceRecord(
                 exp_id=reference.exp_id,
                 text=reference.text,
-                targets=[TargetRecord(**t.model_dump()) for t in finding.detections.targets],
-                reason=finding.detections.reason,
+                targets=[
+                    TargetRecord(**target.model_dump())
+                    for target in (finding.detections.targets if finding.detections else [])
+                ],
+                reason=finding.detections.reason if finding.detections else finding.why_none,
             )
             for reference, finding in zip(references, findings, strict=True)
         ],
@@ -183,13 +193,13 @@ def _found(obj_id: int, reference: Expression, choice: Choice) -> ObjectRecord:
     )
 
 
-def _no_target(obj_id: int, reference: Expression, reason: str) -> ObjectRecord:
+def _missing(obj_id: int, reference: Expression, finding: Finding) -> ObjectRecord:
     return ObjectRecord(
         obj_id=obj_id,
         exp_id=reference.exp_id,
         expression=reference.text,
-        status="no-target",
-        reason=reason,
+        status="failed" if finding.failed else "no-target",
+        reason=finding.why_none,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from alref_agent.agent.boxes import iou, numbers
 from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure
 from alref_agent.config import Config
+from alref_agent.providers.llm import Llm
 from alref_agent.record import PivotRecord
 from alref_agent.tools.detection.detect_objects import DetectObjects, ExpressionDetections
 from alref_agent.tools.frames import SampleFrames
@@ -43,7 +44,7 @@ class TopBox:
         self._found_threshold = found_threshold
 
     @classmethod
-    def from_config(cls, config: Config, tools: Toolbox) -> Self:
+    def from_config(cls, config: Config, tools: Toolbox, llm: Llm | None = None) -> Self:
         """Take the tools; reads `top_box.pivot`, `sampling.step`, `detector.found_threshold`."""
         return cls(
             tools, config.top_box.pivot, config.sampling.step, config.detector.found_threshold
@@ -61,28 +62,41 @@ class TopBox:
         findings = [
             Finding(
                 detections,
-                self._choices(detections, workspace.detections(detections.id)[2]),
+                best_of_frame(
+                    detections,
+                    workspace.detections(detections.id)[2],
+                    self._found_threshold,
+                ),
                 nothing_sure(detections, len(frames), self._found_threshold),
             )
             for detections in found.detections
         ]
         return conclude(workspace, self._segment, references, findings)
 
-    def _choices(self, found: ExpressionDetections, frames: Sequence[Detections]) -> list[Choice]:
-        """For each target as many boxes as the words ask for, on the frame of its best box."""
-        choices = []
-        for best in found.best:
-            frame = next(f for f in frames if f.frame_idx == best.frame_idx)
-            mine = (frame.targets == best.target) & (frame.scores >= self._found_threshold)
-            taken: list[int] = []
-            for i in np.argsort(-frame.scores, kind="stable").tolist():
-                if len(taken) == found.targets[best.target].count:
-                    break
-                others = (iou(frame.boxes[i], frame.boxes[j]) for j in taken)
-                if mine[i] and max(others, default=0) < ONE_OBJECT_IOU:
-                    taken.append(i)
-            choices += [_choice(found, frame, i) for i in taken]
-        return choices
+
+def best_of_frame(
+    found: ExpressionDetections, frames: Sequence[Detections], found_threshold: float = 0.0
+) -> list[Choice]:
+    """For each target as many boxes as the words ask for, on the frame of its best box.
+
+    Args:
+        found: What was detected for an expression.
+        frames: The same in full.
+        found_threshold: Boxes of a lower score are not taken.
+    """
+    choices = []
+    for best in found.best:
+        frame = next(f for f in frames if f.frame_idx == best.frame_idx)
+        mine = (frame.targets == best.target) & (frame.scores >= found_threshold)
+        taken: list[int] = []
+        for i in np.argsort(-frame.scores, kind="stable").tolist():
+            if len(taken) == found.targets[best.target].count:
+                break
+            others = (iou(frame.boxes[i], frame.boxes[j]) for j in taken)
+            if mine[i] and max(others, default=0) < ONE_OBJECT_IOU:
+                taken.append(i)
+        choices += [_choice(found, frame, i) for i in taken]
+    return choices
 
 
 def _choice(found: ExpressionDetections, frame: Detections, i: int) -> Choice:

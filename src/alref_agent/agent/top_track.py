@@ -14,6 +14,7 @@ import numpy as np
 from alref_agent.agent.boxes import numbers, overlap
 from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure
 from alref_agent.config import Config
+from alref_agent.providers.llm import Llm
 from alref_agent.record import PivotRecord
 from alref_agent.tools.detection.detect_objects import (
     DetectedTarget,
@@ -57,7 +58,7 @@ class TopTrack:
         self._found_threshold = found_threshold
 
     @classmethod
-    def from_config(cls, config: Config, tools: Toolbox) -> Self:
+    def from_config(cls, config: Config, tools: Toolbox, llm: Llm | None = None) -> Self:
         """Take the tools; reads `sampling.step`, `linker` and `detector.found_threshold`."""
         return cls(
             tools,

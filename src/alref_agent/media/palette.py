@@ -23,13 +23,31 @@ COLOURS: tuple[tuple[int, int, int], ...] = (
 )
 """RGB: green, magenta, orange, blue, red, yellow, then six more."""
 
-COLOUR_NAMES = ("green", "magenta", "orange", "blue", "red", "yellow")
-"""What the first of `COLOURS` are called, for words about a picture that shows them."""
+COLOUR_NAMES = (
+    "green",
+    "magenta",
+    "orange",
+    "blue",
+    "red",
+    "yellow",
+    "cyan",
+    "violet",
+    "lime",
+    "rose",
+    "brown",
+    "teal",
+)
+"""What `COLOURS` are called, for words about a picture that shows them."""
 
 
 def colour(number: int) -> tuple[int, int, int]:
     """RGB of the `number`-th thing drawn, counted from 0; they repeat after twelve."""
     return COLOURS[number % len(COLOURS)]
+
+
+def colour_name(number: int) -> str:
+    """What `colour(number)` is called in words, `green` for 0."""
+    return COLOUR_NAMES[number % len(COLOURS)]
 
 
 @cache

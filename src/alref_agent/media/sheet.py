@@ -1,96 +1,138 @@
-"""Pictures for an LLM: numbered frames joined into one, candidate boxes with their numbers."""
+"""Pictures for an LLM: numbered frames joined into contact sheets, with candidate boxes on them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
-import math
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from alref_agent.media.palette import colour
-from alref_agent.media.text import disc, label, paste
+from alref_agent.media.boxes_drawn import Rect, draw_labels, draw_lines, outlines
+from alref_agent.media.sheet_layout import Layout, Plan, plan_sheet
+from alref_agent.media.text import disc, paste
 from alref_agent.types import Floats, Frame
 
-Layout: TypeAlias = Literal["vertical", "horizontal", "grid"]
+JPEG = "image/jpeg"
+_QUALITIES = (92, 84, 76, 68, 60)
+"""Of JPEG, best first: below the last a smaller picture is the better one."""
+_SMALLER = 0.85
+"""A side of a picture, against that of the one before it which had too many bytes."""
+_LEAST_SIDE = 64
+"""Pixels; a picture of this size is taken however many bytes it has (hardly 10,000)."""
+_HIDDEN = 0.3
+"""Share of a box behind its frame's disc from which on discs stand beside the frames."""
 
 
-def contact_sheet(
-    frames: Sequence[tuple[int, Frame]], layout: Layout = "vertical", max_side: int = 2048
-) -> Frame:
-    """Join numbered frames into one picture.
+@dataclass(frozen=True)
+class Place:
+    """Where one picture stands on its sheet; xyxy in pixels, right and bottom exclusive."""
+
+    number: int
+    frame: Rect
+    disc: Rect
+    boxes: tuple[Rect, ...] = ()
+    """Outlines of its boxes 1, 2, …"""
+    labels: tuple[Rect, ...] = ()
+    """Their labels."""
+
+    def moved(self, x: int, y: int) -> Place:
+        """The same, so many pixels further right and down."""
+
+        def move(rect: Rect) -> Rect:
+            return rect[0] + x, rect[1] + y, rect[2] + x, rect[3] + y
+
+        return Place(
+            self.number,
+            move(self.frame),
+            move(self.disc),
+            tuple(move(rect) for rect in self.boxes),
+            tuple(move(rect) for rect in self.labels),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A contact sheet."""
+
+    pixels: Frame = field(repr=False)
+    """RGB, `(H, W, 3)` uint8."""
+    places: tuple[Place, ...]
+    """A picture each, in the order of their numbers."""
+
+
+@dataclass(frozen=True)
+class EncodedSheet:
+    """A contact sheet as a file."""
+
+    data: bytes = field(repr=False)
+    mime_type: str
+    digest: str
+    """32 hexadecimal digits; see `pixel_digest`."""
+    height: int
+    width: int
+    numbers: tuple[int, ...]
+    """Of the frames on it."""
+    quality: int
+    """Of JPEG, at most 100."""
+
+
+def contact_sheets(
+    frames: Sequence[Frame],
+    layout: Layout = "vertical",
+    max_side: int = 2048,
+    boxes: Mapping[int, Floats] | None = None,
+) -> Iterator[Sheet]:
+    """Join frames, numbered from 1 in discs, and draw candidate boxes on them.
+
+    Frames are shrunk to fit, and small ones enlarged. Discs stand in the frames' upper left
+    corners, or beside frames that are too thin for them.
 
     Args:
-        frames: Number and RGB frame, `(H, W, 3)` uint8, of one size; the number stands in a disc in
-            the frame's upper-left corner.
-        layout: One below the other, side by side, or in rows and columns about as wide as high.
-        max_side: Pixels that neither side of the sheet exceeds; frames are shrunk, never enlarged.
+        frames: RGB, `(H, W, 3)` uint8, of one size. They are gone through once, so a sequence that
+            decodes them when asked keeps memory small.
+        layout: One below the other, side by side, or in rows and columns about as wide as high;
+            rows and columns in which frames would be too small to be seen go on in further ones.
+            `separate`: a sheet each.
+        max_side: Pixels that neither side of a sheet exceeds, at least 64.
+        boxes: Number of a picture -> its boxes, `(N, 4)` float32, xyxy in pixels of the frame. They
+            are drawn in green, magenta, orange, …, labelled 1, 2, 3, …
 
-    Returns:
-        RGB, `(H', W', 3)` uint8.
+    Yields:
+        One sheet, or as many as there are frames.
     """
-    if not frames:
-        raise ValueError("a contact sheet needs at least one frame")
-    height, width = frames[0][1].shape[:2]
-    if any(f.shape != (height, width, 3) for _, f in frames):
-        raise ValueError(f"frames of one size expected, got {sorted({f.shape for _, f in frames})}")
-    columns = _columns(len(frames), height, width, layout)
-    rows = math.ceil(len(frames) / columns)
-    gap = max(2, max_side // 512) if len(frames) > 1 else 0
-    scale = min(
-        1.0,
-        (max_side - gap * (columns - 1)) / (columns * width),
-        (max_side - gap * (rows - 1)) / (rows * height),
-    )
-    w, h = max(1, int(width * scale)), max(1, int(height * scale))
-    sheet = np.full(
-        (rows * h + gap * (rows - 1), columns * w + gap * (columns - 1), 3), 255, np.uint8
-    )
-    size = _disc_size(h, w)
-    inset = max(1, size // 8)
-    for place, (number, frame) in enumerate(frames):
-        top, left = (place // columns) * (h + gap), (place % columns) * (w + gap)
-        small = frame if scale == 1 else cv2.resize(frame, (w, h), interpolation=cv2.INTER_AREA)
-        cell = sheet[top : top + h, left : left + w]
-        cell[:] = small
-        picture, opacity = disc(number, size)
-        paste(cell, picture, inset, inset, opacity)
-    return sheet
+    for pictures in _parted(frames, layout, max_side, boxes or {}):
+        yield pictures.sheet(max_side)
 
 
-def draw_boxes(frame: Frame, boxes: Floats, labels: Sequence[str]) -> Frame:
-    """Draw candidate boxes in green, magenta, orange, blue, red, yellow, each with its label.
+def encoded_sheets(
+    frames: Sequence[Frame],
+    layout: Layout = "vertical",
+    max_side: int = 2048,
+    max_bytes: int = 4_000_000,
+    boxes: Mapping[int, Floats] | None = None,
+) -> Iterator[EncodedSheet]:
+    """The same as files of at most `max_bytes`, which is at least 20,000.
 
-    Args:
-        frame: RGB, `(H, W, 3)` uint8; not changed.
-        boxes: `(N, 4)` float32, xyxy in pixels.
-        labels: `N` short texts, usually numbers.
-
-    Returns:
-        RGB, `(H, W, 3)` uint8.
+    The quality goes down first, then the size; numbers and labels stay as large as they must be.
     """
-    if len(labels) != len(boxes):
-        raise ValueError(f"{len(boxes)} labels expected, got {len(labels)}")
-    height, width = frame.shape[:2]
-    line = max(2, round(min(height, width) / 160))
-    size = max(12, round(min(height, width) / 14))
-    picture = frame.copy()
-    corners = [_inside(box, height, width, line // 2 + 1) for box in boxes]
-    for number, (left, top, right, bottom) in enumerate(corners):
-        # A dark rim keeps a green box visible on grass.
-        cv2.rectangle(picture, (left, top), (right, bottom), (0, 0, 0), line + 2)
-        cv2.rectangle(picture, (left, top), (right, bottom), colour(number), line)
-    taken: list[tuple[int, int, int, int]] = []
-    for number, (left, top, right, bottom) in enumerate(corners):
-        words = label(labels[number], size, colour(number), width)
-        tall, wide = words.shape[:2]
-        x, y = _label_place(taken, (left, top, right, bottom), (wide, tall), (width, height))
-        taken.append((x, y, wide, tall))
-        paste(picture, words, x, y)
-    return picture
+    for pictures in _parted(frames, layout, max_side, boxes or {}):
+        yield _fitted(pictures, max_bytes)
+
+
+def pixel_digest(pixels: Frame, mime_type: str = JPEG, quality: int = 0) -> str:
+    """32 hexadecimal digits that change with any pixel, the kind of file and its quality.
+
+    Not of the file's bytes, which change with the version of the encoder.
+    """
+    height, width = pixels.shape[:2]
+    digest = hashlib.sha256(f"{height} {width} {mime_type} {quality} ".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()[:32]
 
 
 def encode_jpeg(frame: Frame, quality: int = 90) -> bytes:
@@ -100,59 +142,140 @@ def encode_jpeg(frame: Frame, quality: int = 90) -> bytes:
     return buffer.getvalue()
 
 
-def encode_png(frame: Frame) -> bytes:
-    """PNG of an RGB frame."""
-    buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
+class _Pictures:
+    """The pictures of one sheet, kept no larger than they are on the largest one."""
+
+    def __init__(
+        self,
+        frames: Iterator[Frame],
+        numbers: Sequence[int],
+        boxes: Mapping[int, Floats],
+        layout: Layout,
+        max_side: int,
+        n_frames: int,
+    ) -> None:
+        first = next(frames)
+        self._size = first.shape[0], first.shape[1]
+        self._numbers = numbers
+        self._boxes = {n: boxes[n] for n in numbers if n in boxes}
+        self._layout = layout
+        self._n_frames = n_frames
+        self.max_side = max_side
+        plan = self._plan(max_side)
+        self._frames = [self._kept(frame, plan) for frame in chain([first], frames)]
+
+    def sheet(self, max_side: int) -> Sheet:
+        """Draw it, at most as large as it was planned at first."""
+        plan = self._plan(max_side)
+        pixels = np.full((*plan.size, 3), 255, np.uint8)
+        places = []
+        for index, (number, frame) in enumerate(zip(self._numbers, self._frames, strict=True)):
+            top, left = plan.cell(index)
+            cell, place = self._cell(plan, number, frame)
+            pixels[top : top + plan.cell_height, left : left + plan.cell_width] = cell
+            places.append(place.moved(left, top))
+        return Sheet(pixels, tuple(places))
+
+    def _plan(self, max_side: int) -> Plan:
+        def plan(beside: bool) -> Plan:
+            most = max((len(boxes) for boxes in self._boxes.values()), default=0)
+            return plan_sheet(
+                self._n_frames, self._size, self._layout, max_side, n_boxes=most, beside=beside
+            )
+
+        on = plan(False)
+        x0, y0, x1, y1 = _disc_place(on)
+        for number in self._boxes:
+            for a0, b0, a1, b1 in self._outlines(on, number):
+                shared = max(0, min(x1, a1) - max(x0, a0)) * max(0, min(y1, b1) - max(y0, b0))
+                if shared > _HIDDEN * (a1 - a0) * (b1 - b0):
+                    return plan(True)
+        return on
+
+    def _outlines(self, plan: Plan, number: int) -> list[Rect]:
+        height, width = self._size
+        scale = np.array([plan.width / width, plan.height / height] * 2, np.float32)
+        shift = np.array([plan.left, plan.top] * 2, np.float32)
+        boxes = self._boxes[number].reshape(-1, 4) * scale + shift
+        return outlines(boxes, _frame_place(plan), plan.line)
+
+    def _cell(self, plan: Plan, number: int, frame: Frame) -> tuple[Frame, Place]:
+        cell = np.full((plan.cell_height, plan.cell_width, 3), 255, np.uint8)
+        x0, y0, x1, y1 = _frame_place(plan)
+        cell[y0:y1, x0:x1] = _resized(frame, plan)
+        at = _disc_place(plan)
+        rects: list[Rect] = []
+        labels: list[Rect] = []
+        if number in self._boxes:
+            rects = self._outlines(plan, number)
+            draw_lines(cell, rects, plan.line)
+            labels = draw_labels(cell, rects, plan.line, plan.tag, [at])
+        picture, opacity = disc(number, plan.disc)
+        paste(cell, picture, at[0], at[1], opacity)
+        return cell, Place(number, (x0, y0, x1, y1), at, tuple(rects), tuple(labels))
+
+    def _kept(self, frame: Frame, plan: Plan) -> Frame:
+        if frame.shape != (*self._size, 3):
+            raise ValueError(f"frames of {(*self._size, 3)} expected, got {frame.shape}")
+        # What is enlarged is smaller as it is.
+        return _resized(frame, plan) if plan.height < frame.shape[0] else frame
 
 
-def _columns(n: int, height: int, width: int, layout: Layout) -> int:
-    if layout == "vertical":
-        return 1
-    if layout == "horizontal":
-        return n
-
-    def worst(columns: int) -> tuple[float, int]:
-        wide, high = columns * width, math.ceil(n / columns) * height
-        return max(wide, high), columns
-
-    # The smaller the longer side of the whole, the larger each frame.
-    return min(range(1, n + 1), key=worst)
-
-
-def _disc_size(height: int, width: int) -> int:
-    """An eighth of the frame, legible in a small one and no hindrance in a long, thin one."""
-    return min(max(22, round(math.sqrt(height * width) / 8)), max(min(height, width) - 2, 8))
+def _parted(
+    frames: Sequence[Frame], layout: Layout, max_side: int, boxes: Mapping[int, Floats]
+) -> Iterator[_Pictures]:
+    """The pictures of each sheet."""
+    if not len(frames):
+        raise ValueError("a contact sheet needs at least one frame")
+    n = len(frames)
+    numbers = range(1, n + 1)
+    if set(boxes) - set(numbers):
+        raise ValueError(f"boxes on pictures {sorted(boxes)}, but there are {n}")
+    for part in [[number] for number in numbers] if layout == "separate" else [numbers]:
+        lazily = (frames[number - 1] for number in part)
+        yield _Pictures(lazily, part, boxes, layout, max_side, n)
 
 
-def _inside(box: Floats, height: int, width: int, rim: int) -> tuple[int, int, int, int]:
-    """Whole pixels, so far inside the picture that a line of twice `rim` is seen."""
-    x0, y0, x1, y1 = (round(float(v)) for v in box)
-    low, right, bottom = rim, max(width - 1 - rim, rim), max(height - 1 - rim, rim)
-    left, top = min(max(x0, low), right), min(max(y0, low), bottom)
-    return left, top, min(max(x1, left), right), min(max(y1, top), bottom)
+def _fitted(pictures: _Pictures, max_bytes: int) -> EncodedSheet:
+    """The best quality, and if none the largest size, that has few enough bytes."""
+    side = pictures.max_side
+    while True:
+        sheet = pictures.sheet(side)
+        worst = encode_jpeg(sheet.pixels, _QUALITIES[-1])
+        longest = max(sheet.pixels.shape)
+        if len(worst) <= max_bytes or longest <= _LEAST_SIDE:
+            break
+        side = max(_LEAST_SIDE, int(longest * _SMALLER))
+    for quality in _QUALITIES:
+        data = encode_jpeg(sheet.pixels, quality)
+        if len(data) <= max_bytes:
+            break
+    return EncodedSheet(
+        data=data,
+        mime_type=JPEG,
+        digest=pixel_digest(sheet.pixels, JPEG, quality),
+        height=sheet.pixels.shape[0],
+        width=sheet.pixels.shape[1],
+        numbers=tuple(place.number for place in sheet.places),
+        quality=quality,
+    )
 
 
-def _label_place(
-    taken: list[tuple[int, int, int, int]],
-    box: tuple[int, int, int, int],
-    size: tuple[int, int],
-    picture: tuple[int, int],
-) -> tuple[int, int]:
-    """Where a label covers no other: at a corner of its box, rather outside it than inside."""
-    (left, top, right, bottom), (wide, tall), (width, height) = box, size, picture
-    spots = [(x, y) for y in (top - tall, top, bottom, bottom - tall) for x in (left, right - wide)]
-    clipped = [
-        (min(max(x, 0), max(width - wide, 0)), min(max(y, 0), max(height - tall, 0)))
-        for x, y in spots
-    ]
+def _frame_place(plan: Plan) -> Rect:
+    return plan.left, plan.top, plan.left + plan.width, plan.top + plan.height
 
-    def covered(spot: tuple[int, int]) -> int:
-        x, y = spot
-        return sum(
-            max(0, min(x + wide, a + w) - max(x, a)) * max(0, min(y + tall, b + h) - max(y, b))
-            for a, b, w, h in taken
-        )
 
-    return min(clipped, key=covered)
+def _disc_place(plan: Plan) -> Rect:
+    at = plan.disc_inset
+    return at, at, at + plan.disc, at + plan.disc
+
+
+def _resized(frame: Frame, plan: Plan) -> Frame:
+    height, width = frame.shape[:2]
+    if (height, width) == (plan.height, plan.width):
+        return frame
+    smooth = cv2.INTER_AREA if plan.height < height else cv2.INTER_CUBIC
+    resized: Frame = cv2.resize(frame, (plan.width, plan.height), interpolation=smooth).astype(
+        np.uint8, copy=False
+    )
+    return resized

@@ -20,6 +20,9 @@ class DetectObjectsArguments(Arguments):
 
     frames: list[int] = Field(min_length=1, description="frame_idx of the frames to look at.")
     expressions: list[str] = Field(min_length=1, description="What to look for, one each.")
+    box_threshold: float | None = Field(
+        None, ge=0, le=1, description="Least score of a box; null: as in the settings."
+    )
 
 
 class DetectedTarget(Result):
@@ -79,7 +82,7 @@ class DetectObjects(Tool[DetectObjectsArguments, DetectObjectsResult]):
             frames = sorted(set(arguments.frames))
             for i in workspace.progress.track(frames, "detect", len(frames)):
                 frame = workspace.video.frame(i)
-                answers = list(detector.detect(i, frame, expressions))
+                answers = list(detector.detect(i, frame, expressions, arguments.box_threshold))
                 if len(answers) != len(expressions):
                     raise BackendError(
                         f"The detector {self.backend.name!r} gave {len(answers)} answers for "

@@ -30,11 +30,16 @@ class Detector(Protocol):
         ...
 
     def detect(
-        self, frame_idx: int, frame: Frame, expressions: Sequence[str]
+        self,
+        frame_idx: int,
+        frame: Frame,
+        expressions: Sequence[str],
+        box_threshold: float | None = None,
     ) -> Sequence[Detections]:
         """The candidates on one frame, one `Detections` an expression, in order, best box first.
 
         All expressions come at once, so that what they share of the frame is computed once. An
-        expression without targets gets empty detections. Boxes lie inside the frame.
+        expression without targets gets empty detections. Boxes lie inside the frame. A given
+        `box_threshold` replaces the one of the settings.
         """
         ...

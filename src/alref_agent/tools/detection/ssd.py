@@ -96,21 +96,28 @@ class Ssd:
         return self._reader.read(expression).grounding
 
     def detect(
-        self, frame_idx: int, frame: Frame, expressions: Sequence[str]
+        self,
+        frame_idx: int,
+        frame: Frame,
+        expressions: Sequence[str],
+        box_threshold: float | None = None,
     ) -> Sequence[Detections]:
         """The candidates on one frame, for all expressions from one look at it."""
+        least = self._box_threshold if box_threshold is None else box_threshold
         meanings = [self._reader.read(text) for text in expressions]
         if not any(meaning.asks for meaning in meanings):
             return [_empty(frame_idx) for _ in meanings]
-        found = self.look(frame)
-        return [self._select(frame_idx, frame, found, meaning) for meaning in meanings]
+        found = self.look(frame, least)
+        return [self._select(frame_idx, frame, found, meaning, least) for meaning in meanings]
 
-    def look(self, frame: Frame) -> Found:
+    def look(self, frame: Frame, box_threshold: float | None = None) -> Found:
         """All that the network sees in a frame, of every class, tiles merged.
 
         Args:
             frame: RGB uint8 `(H, W, 3)`.
+            box_threshold: The least score of a box; None: as in the settings.
         """
+        least = self._box_threshold if box_threshold is None else box_threshold
         height, width = frame.shape[:2]
         boxes: list[Floats] = []
         scores: list[Floats] = []
@@ -120,17 +127,19 @@ class Ssd:
             short = cut(part.boxes, tile, height, width)
             lower = np.where(short, part.scores * np.float32(CUT_PENALTY), part.scores)
             # No weight exceeds 1, so what is weaker here is never a candidate.
-            keep = lower >= min(self._box_threshold, SEEN)
+            keep = lower >= min(least, SEEN)
             boxes.append(part.boxes[keep])
             scores.append(lower[keep])
             classes.append(part.classes[keep])
         return fuse(Found(np.concatenate(boxes), np.concatenate(scores), np.concatenate(classes)))
 
-    def _select(self, frame_idx: int, frame: Frame, found: Found, meaning: Meaning) -> Detections:
+    def _select(
+        self, frame_idx: int, frame: Frame, found: Found, meaning: Meaning, box_threshold: float
+    ) -> Detections:
         if not meaning.asks:
             return _empty(frame_idx)
         parts = [
-            candidates(frame, found, ask, self._box_threshold, self._max_boxes)
+            candidates(frame, found, ask, box_threshold, self._max_boxes)
             for ask in meaning.asks
         ]
         scores = np.concatenate([part.scores for part in parts])

@@ -27,6 +27,9 @@ class PromptArguments(Arguments):
         None, description="True: the point is on the object, false: beside it. Default: all on it."
     )
     masks: str | None = Field(None, description="Id of masks; the object's mask on this frame.")
+    start: bool = Field(
+        False, description="Propagate the object from here; default: from all its prompts."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> PromptArguments:
@@ -146,4 +149,5 @@ def _prompts(workspace: Workspace, entry: ObjectArguments) -> Iterator[Prompt]:
             mask=mask,
             points=np.array(prompt.points, np.float32) if prompt.points else None,
             labels=np.array(labels, np.bool_) if prompt.points else None,
+            start=prompt.start,
         )

@@ -28,7 +28,9 @@ class Segmenter(Protocol):
     def segment(self, video: Video, prompts: Sequence[Prompt]) -> Iterator[ObjectMask]:
         """Carry every object's prompts through the whole video.
 
-        Prompts may be of several kinds, of several objects, on any frames, several an object.
+        Prompts may be of several kinds, of several objects, on any frames, several an object. One
+        of an object's prompts may be marked as the `start`: a segmenter that propagates from one
+        frame begins there; one that weighs all prompts at once need not look at it.
         Each pair of object and frame comes at most once, in any order of frames; a pair that does
         not come is an empty mask. Masks of two objects do not overlap on a frame. Memory does not
         grow with the length of the video.

@@ -7,6 +7,7 @@ from typing import Self
 
 from alref_agent.agent.strategy import Answer, Choice, Finding, conclude
 from alref_agent.config import Config
+from alref_agent.providers.llm import Llm
 from alref_agent.tools.detection.detect_objects import DetectObjects
 from alref_agent.tools.segmentation.segment_video import PromptArguments, SegmentVideo
 from alref_agent.tools.tool import Toolbox
@@ -20,7 +21,7 @@ class AllBoxes:
         self._segment = segment
 
     @classmethod
-    def from_config(cls, config: Config, tools: Toolbox) -> Self:
+    def from_config(cls, config: Config, tools: Toolbox, llm: Llm | None) -> Self:
         return cls(tools.get(DetectObjects), tools.get(SegmentVideo))
 
     def run(self, workspace: Workspace, references: Sequence[Expression]) -> Answer:

@@ -30,7 +30,11 @@ class RedBlob:
         return Grounding((Target("red thing", "red", 1.0),), "'red' is what this detector finds.")
 
     def detect(
-        self, frame_idx: int, frame: Frame, expressions: Sequence[str]
+        self,
+        frame_idx: int,
+        frame: Frame,
+        expressions: Sequence[str],
+        box_threshold: float | None = None,
     ) -> Sequence[Detections]:
         red = (frame[..., 0] > 150) & (frame[..., 1:].max(axis=2) < 100)
         _, _, stats, _ = cv2.connectedComponentsWithStats(red.astype(np.uint8))

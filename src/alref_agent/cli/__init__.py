@@ -286,7 +286,7 @@ def _config(
 
 
 def _toolbox() -> Any:
-    from alref_agent.build import toolbox
+    from alref_agent.tools.assembly import toolbox
     from alref_agent.config import Config
 
     return toolbox(Config())

@@ -1,0 +1,1 @@
+"""Prompts: versioned files, found by step and version, rendered in a sandbox."""

@@ -1,0 +1,117 @@
+"""The sandbox in which templates are rendered: what is given to one comes out as data.
+
+A template reads its inputs and calls no code; a value is written out once and never rendered. It
+is the same text every time: nothing random and no object's address gets into it.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, Undefined, meta
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from alref_agent.errors import PromptError
+
+_JOINERS = "\u200c\u200d"
+"""Invisible, but some languages are misspelt, and some emoji fall apart, without them."""
+
+
+def quoted(value: object) -> str:
+    r"""A value between double quotes that it cannot leave: a JSON string.
+
+    Quotes and backslashes are escaped, and so is what cannot be seen or starts a line: control
+    characters, line separators, marks that turn the direction of writing, tags.
+    """
+    text = json.dumps(str(value), ensure_ascii=False)
+    return "".join(json.dumps(c)[1:-1] if _unseen(c) else c for c in text)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 box`, `3 boxes`: a number and its noun; without `many` an s is added."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def names_used(template: str, where: str, line: int = 1) -> set[str]:
+    """The inputs that a template uses.
+
+    Args:
+        template: Its text.
+        where: What a message calls it.
+        line: The line of the file on which it starts.
+
+    Raises:
+        PromptError: It is no template, or takes in other files.
+    """
+    try:
+        tree = _ENVIRONMENT.parse(template)
+        _compiled(template)
+        elsewhere = list(meta.find_referenced_templates(tree))
+        used = meta.find_undeclared_variables(tree)
+    except TemplateSyntaxError as error:
+        place = f"line {line - 1 + error.lineno}"
+        raise PromptError(f"{where}: {place} is no template: {error.message}") from error
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise PromptError(f"{where}: the template is nested too deeply.") from error
+    if elsewhere:
+        raise PromptError(f"{where}: a prompt is one file; it cannot include or import another.")
+    return used - _ENVIRONMENT.globals.keys()
+
+
+def fill(template: str, inputs: Mapping[str, Any], where: str) -> str:
+    """A template with its inputs filled in, without blank lines around it.
+
+    Raises:
+        PromptError: It uses what is not given, or does something that does not work.
+    """
+    try:
+        return _compiled(template).render(inputs).strip()
+    except Exception as error:  # a template is a user's code, which can fail in any way
+        raise PromptError(f"{where} cannot be rendered: {_said(error)}.") from error
+
+
+def _unseen(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category in ("Cc", "Co", "Cs", "Zl", "Zp") or (
+        category == "Cf" and character not in _JOINERS
+    )
+
+
+def _written(value: object) -> object:
+    """Refuse to write out what has no form in words."""
+    if not isinstance(value, str | int | float | Undefined):
+        kind = "null" if value is None else type(value).__name__
+        raise TypeError(f"only text and numbers can be written out, got {kind}")
+    return value
+
+
+def _said(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    return text if text else type(error).__name__
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,  # this is no HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_written,
+    )
+    environment.globals = {name: environment.globals[name] for name in ("namespace", "range")}
+    del environment.filters["random"]
+    environment.filters |= {"quoted": quoted, "counted": counted}
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+@lru_cache(maxsize=64)
+def _compiled(template: str) -> Template:
+    return _ENVIRONMENT.from_string(template)

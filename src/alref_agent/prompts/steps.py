@@ -1,0 +1,58 @@
+"""The steps that have prompts, what each may be given, and what its reply must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the reasoning."""
+
+    name: str
+    summary: str
+    inputs: Mapping[str, str]
+    """Name of an input -> one sentence on what it holds."""
+    answer: str
+    """The field of a structured reply that holds the answer."""
+
+
+_SHARED = {
+    "expression": "The words that name the object, as the user typed them: write it quoted.",
+    "n_frames": "How many frames the LLM is shown, a number from 1.",
+    "frames": "The frames that the LLM is shown: number (from 1), frame_idx and seconds of each.",
+    "layout": "How the frames lie, in words: stacked from top to bottom.",
+    "sightings": "What the detector saw, a frame each: number, seconds and objects, of which each "
+    "has phrase (write it quoted), score, place, size and motion.",
+}
+
+STEPS: Mapping[str, Step] = {
+    "pivot-frame": Step(
+        "pivot-frame",
+        "Name the frame that shows the object best.",
+        {
+            **_SHARED,
+            "seconds_between": "How many seconds lie between a frame and the next.",
+            "window": "Which part of the video the frames are from, a number from 1.",
+            "n_windows": "Into how many parts the video is cut.",
+        },
+        answer="frame",
+    ),
+    "pivot-box": Step(
+        "pivot-box",
+        "Choose the box that holds the object, among those drawn on one frame.",
+        {
+            **_SHARED,
+            "pivot": "The number of the frame on which the boxes are drawn.",
+            "boxes": "The boxes to choose from: number (from 1), colour, phrase (write it quoted), "
+            "score, place, size and motion of each.",
+            "n_boxes": "How many boxes there are, a number from 1.",
+        },
+        answer="boxes",
+    ),
+}
+"""Name of a step -> what it is."""
+
+TASKS = ("rvos", "avs")
+"""What is segmented: what words name, or what sounds."""

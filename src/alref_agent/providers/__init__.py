@@ -1,0 +1,1 @@
+"""LLMs: who answers, and the one policy by which they are asked."""

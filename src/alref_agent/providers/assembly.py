@@ -1,0 +1,115 @@
+"""Settings -> an LLM with its policy, prices, stores and prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import platformdirs
+
+from alref_agent import registry
+from alref_agent.config import Config
+from alref_agent.errors import InputError, LlmError
+from alref_agent.prompts.library import PromptLibrary
+from alref_agent.providers.budget import Budget
+from alref_agent.providers.exchange import Exchange
+from alref_agent.providers.llm import Llm
+from alref_agent.providers.messages import Sampling
+from alref_agent.providers.names import TAKEN, LlmName, resolve
+from alref_agent.providers.policy import Policy, Sender
+from alref_agent.providers.prices import Prices
+from alref_agent.providers.provider import Provider
+from alref_agent.providers.replay import RECORDED, Unavailable
+from alref_agent.providers.reply_store import Cache, Replies, ReplyStore
+from alref_agent.providers.secrets import Blotter
+
+
+def llm(
+    config: Config,
+    folder: Path | None = None,
+    given: Sequence[Replies] = (),
+    prompts: Mapping[str, str] | None = None,
+) -> Llm:
+    """The LLM that the settings name.
+
+    Args:
+        config: All settings.
+        folder: The run folder, where replies are recorded; None records none.
+        given: Replies that are taken first, as of a run that is done again. With some, an LLM that
+            cannot be asked is no error before it must be.
+        prompts: Id -> source of prompts that come before files.
+
+    Raises:
+        LlmError, MissingPackageError, UnknownNameError: It cannot be asked.
+        ConfigError: A file of prices that cannot be read, a limit on money without a price.
+    """
+    settings = config.llm
+    prices = Prices.load(settings.prices)
+    budget = Budget(settings.max_calls, settings.max_cost)
+    own = ReplyStore(folder / RECORDED) if folder is not None else None
+    cache = Cache(cache_folder()) if settings.cache else None
+    policy = Policy(settings.attempts, settings.max_wait)
+    blot = Blotter(None, settings.key_variable)
+
+    def exchange(name: str) -> Exchange:
+        chosen = resolve(name)
+        try:
+            provider = make(chosen, config)
+        except InputError as error:
+            if not given:
+                raise type(error)(blot(str(error))) from None
+            provider = Unavailable(chosen, error)
+        priced = prices.of(provider.model) is not None or provider.local or provider.replays
+        if settings.max_cost is not None and not priced and chosen.kind != "ollama":
+            raise LlmError(
+                f"llm.max_cost: no price is known for {chosen}: give one in a file, "
+                "--set llm.prices=FILE, or limit the calls with --max-calls."
+            )
+        sender = Sender(provider, policy, budget, prices)
+        return Exchange(
+            provider, sender, prices, own=own, cache=cache, given=given, blot=blot
+        )
+
+    default = exchange(settings.model)
+    steps = {step: exchange(name) for step, name in settings.step_models.items()}
+    # What works in this process has no use for many requests at once.
+    local = any(each.provider.local for each in (default, *steps.values()))
+    return Llm(
+        default,
+        Sampling(
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            seed=config.seed,
+            detail=settings.detail,
+            options=dict(settings.options),
+        ),
+        PromptLibrary(config.prompts.paths, prompts or {}),
+        concurrency=1 if local else settings.concurrency,
+        steps=steps,
+        repeat=settings.repeat,
+    )
+
+
+def make(name: LlmName, config: Config) -> Provider:
+    """A provider by its name.
+
+    Raises:
+        LlmError, MissingPackageError: It cannot be asked; nobody knows it.
+    """
+    made: Provider
+    if name.kind in registry.names("provider"):
+        with registry.blaming("provider", name.kind):
+            made = registry.load("provider", name.kind).from_config(name.model, config)
+        return made
+    try:
+        from alref_agent.providers.any_chat_model import AnyChatModel
+    except ModuleNotFoundError as error:
+        raise LlmError(
+            f"Unknown LLM {name}. Taken: {TAKEN}; more with pip install 'alref-agent[llm]'."
+        ) from error
+    return AnyChatModel.from_config(str(name), config)
+
+
+def cache_folder() -> Path:
+    """Where replies of all runs of this user are kept."""
+    return Path(platformdirs.user_cache_dir("alref-agent", appauthor=False)) / "replies"

@@ -1,0 +1,155 @@
+"""One request through a LangChain chat model: messages there, reply back, failures told apart."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from alref_agent.providers.failures import translated
+from alref_agent.providers.messages import (
+    Finish,
+    Message,
+    Picture,
+    Reply,
+    Request,
+    Sampling,
+    ToolCall,
+)
+
+_CUT = {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"}
+_REFUSED = {"content_filter", "refusal", "SAFETY", "PROHIBITED_CONTENT", "guardrail_intervened"}
+
+
+class ChatModelProvider:
+    """A provider over a LangChain chat model whose own retries are off."""
+
+    sees = True
+    calls_tools = True
+    local = False
+    replays = False
+
+    def __init__(self, name: str, model: str, chat: BaseChatModel, *, detail: bool = False) -> None:
+        """Wrap a model.
+
+        Args:
+            name: For keys and records.
+            model: The model that is asked for.
+            chat: The client, with a time-out and without retries of its own.
+            detail: Whether pictures can be sent with how closely they are looked at (OpenAI's API).
+        """
+        self.name = name
+        self.model = model
+        self._chat = chat
+        self._detail = detail
+
+    def complete(self, request: Request) -> Reply:
+        """Send a request once; see `Provider`.
+
+        Raises:
+            TransientError: It failed in a way that may pass.
+            LlmError: It failed in a way that stays.
+        """
+        options: dict[str, Any] = {}
+        if request.tools:
+            options["tools"] = [{"type": "function", "function": dict(t)} for t in request.tools]
+        if request.schema is not None:
+            options |= self.structured(request.schema)
+        messages = to_langchain(request.messages, request.sampling if self._detail else None)
+        try:
+            answer = self._chat.invoke(messages, **options)
+        except UnicodeDecodeError as error:
+            text = bytes(error.object).decode("utf-8", "replace")
+            return Reply(text, self.model, finish="unreadable")
+        except Exception as error:
+            raise translated(error, f"{self.name}:{self.model}") from error
+        assert isinstance(answer, AIMessage)
+        return to_reply(answer, self.model)
+
+    def structured(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """What asks this API for a reply that follows a JSON schema."""
+        return {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
+            }
+        }
+
+
+def to_langchain(messages: Sequence[Message], openai: Sampling | None) -> list[BaseMessage]:
+    """Our messages as LangChain's.
+
+    Args:
+        messages: The conversation.
+        openai: Given, pictures go in OpenAI's own form, which alone can carry `detail`.
+    """
+    converted: list[BaseMessage] = []
+    for message in messages:
+        content: list[str | dict[str, Any]] = [_block(part, openai) for part in message.parts]
+        texts = [part for part in message.parts if isinstance(part, str)]
+        plain = "\n".join(texts) if len(texts) == len(message.parts) else None
+        if message.role == "system":
+            converted.append(SystemMessage(plain or ""))
+        elif message.role == "user":
+            converted.append(HumanMessage(content if plain is None else plain))
+        elif message.role == "tool":
+            converted.append(ToolMessage(plain or "", tool_call_id=message.tool_call_id))
+        else:
+            calls = [
+                {"name": c.name, "args": dict(c.arguments), "id": c.id, "type": "tool_call"}
+                for c in message.tool_calls
+            ]
+            converted.append(AIMessage(plain or "", tool_calls=calls))
+    return converted
+
+
+def to_reply(answer: AIMessage, model: str) -> Reply:
+    """LangChain's answer as ours.
+
+    Args:
+        answer: What came back.
+        model: Who was asked, for answers that do not say who they are.
+    """
+    about = answer.response_metadata
+    refusal = answer.additional_kwargs.get("refusal")
+    why = about.get("finish_reason") or about.get("done_reason") or about.get("stop_reason")
+    finish: Finish = "stop"
+    if why in _CUT:
+        finish = "length"
+    elif refusal or why in _REFUSED:
+        finish = "refusal"
+    elif answer.tool_calls or answer.invalid_tool_calls:
+        finish = "tool-calls"
+    calls = [
+        ToolCall(str(c["id"] or n), c["name"], dict(c["args"]))
+        for n, c in enumerate(answer.tool_calls)
+    ]
+    # Arguments that are no JSON are the LLM's mistake, which the tool's own check will tell it.
+    calls += [
+        ToolCall(str(c["id"] or f"invalid-{n}"), str(c["name"]), {"arguments": str(c["args"])})
+        for n, c in enumerate(answer.invalid_tool_calls)
+    ]
+    usage = answer.usage_metadata
+    return Reply(
+        text=str(refusal) if refusal else answer.text,
+        model=str(about.get("model_name") or about.get("model") or model),
+        finish=finish,
+        tool_calls=tuple(calls),
+        input_tokens=usage["input_tokens"] if usage else None,
+        output_tokens=usage["output_tokens"] if usage else None,
+    )
+
+
+def _block(part: str | Picture, openai: Sampling | None) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    data = base64.b64encode(part.data).decode()
+    if openai is None:
+        return {"type": "image", "base64": data, "mime_type": part.mime_type}
+    url = {"url": f"data:{part.mime_type};base64,{data}", "detail": openai.detail}
+    return {"type": "image_url", "image_url": url}
+
+

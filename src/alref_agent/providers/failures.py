@@ -1,0 +1,122 @@
+"""What client libraries raise -> what it means: try again, or the user must change something.
+
+Told apart by status codes and by the names of classes, so that no client library is imported here
+and the clients of other providers are understood too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+from alref_agent.errors import AlrefError, BackendError, LlmError
+from alref_agent.providers.provider import TransientError
+
+_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_LONGEST = 300
+"""Characters of a server's message that are shown."""
+
+
+def translated(error: BaseException, asked: str) -> AlrefError | TransientError:
+    """What a failed request means.
+
+    Args:
+        error: What the client library raised.
+        asked: Who was asked, for the message.
+
+    Returns:
+        A `TransientError` where it may pass, else a `LlmError`; a `BackendError` for what is
+        neither: a bug of a client library or of ours.
+    """
+    for each in _chain(error):
+        status = _status(each)
+        if status is not None:
+            return _of_status(status, each, asked)
+    names = {name for each in _chain(error) for name in _names(each)}
+    said = _short(error)
+    if names & {"TimeoutException", "APITimeoutError", "TimeoutError", "ReadTimeout"}:
+        return TransientError("no answer within llm.timeout seconds")
+    if names & {"ConnectError", "ConnectionRefusedError"} or "refused" in said.lower():
+        return Unreachable(f"no connection ({said})")
+    if names & {"TransportError", "APIConnectionError", "ConnectionError", "RemoteProtocolError"}:
+        return TransientError(f"the connection broke ({said})")
+    if names & {"JSONDecodeError", "APIResponseValidationError"}:
+        return LlmError(
+            f"{asked} answered with something that is no reply of an LLM ({said}): check "
+            "llm.base_url, which usually ends in /v1."
+        )
+    if names & {"APIError", "ResponseError"}:
+        return TransientError(said)
+    return BackendError(f"{asked} failed: {type(error).__name__}: {said}")
+
+
+class Unreachable(TransientError):
+    """Nobody listens at the address."""
+
+
+def _of_status(status: int, error: BaseException, asked: str) -> LlmError | TransientError:
+    said = _short(error)
+    if status == 401:
+        return LlmError(f"{asked} refuses the API key (401): {said}")
+    if status == 403:
+        return LlmError(f"{asked} may not be used with this API key (403): {said}")
+    if status == 404:
+        return LlmError(f"{asked} is not there (404): {said} Check llm.model and llm.base_url.")
+    if status == 402 or (status == 429 and "insufficient_quota" in str(error)):
+        return LlmError(f"{asked}: the account has no credit left ({status}): {said}")
+    if status in _PASSING or status >= 500:
+        return TransientError(f"{status}: {said}", _retry_after(error))
+    hint = ""
+    if "temperature" in said:
+        hint = " Set llm.temperature=null for a model that takes none."
+    return LlmError(f"{asked} does not take the request ({status}): {said}{hint}")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what caused it."""
+    seen = 0
+    while error is not None and seen < 10:
+        yield error
+        error = error.__cause__ or error.__context__
+        seen += 1
+
+
+def _names(error: BaseException) -> list[str]:
+    return [kind.__name__ for kind in type(error).__mro__]
+
+
+def _status(error: BaseException) -> int | None:
+    for holder in (error, getattr(error, "response", None)):
+        status = getattr(holder, "status_code", None)
+        # Ollama's client says -1 where there was no answer.
+        if isinstance(status, int) and status >= 400:
+            return status
+    return None
+
+
+def _short(error: BaseException) -> str:
+    """The server's own words, in one line."""
+    body: Any = getattr(error, "body", None)
+    message = body.get("message") if isinstance(body, dict) else None
+    text = str(message or getattr(error, "error", None) or error or type(error).__name__)
+    if "<html" in text.lower():
+        text = "an HTML page"
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _retry_after(error: BaseException) -> float | None:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    millis, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if millis:
+            return float(millis) / 1000
+        if value and value.strip().replace(".", "", 1).isdigit():
+            return float(value)
+        if value:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (ValueError, TypeError, OverflowError):
+        pass
+    return None
