@@ -87,7 +87,8 @@ def _check_llm(config: Config, strategy: str) -> list[str]:
         return [f"The strategy {strategy!r} asks no LLM: llm.model {config.llm.model} is not used."]
     if config.llm.model == NONE:
         raise ConfigError(
-            f"The strategy {strategy!r} asks an LLM: name one, as --llm gpt-4 or --llm ollama:MODEL."
+            f"The strategy {strategy!r} asks an LLM: name one, as --llm gpt-4 or "
+            "--llm ollama:MODEL."
         )
     names = [resolve(name) for name in (config.llm.model, *config.llm.step_models.values())]
     return list(dict.fromkeys(name.note for name in names if name.note))

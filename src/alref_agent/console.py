@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import TypeVar
 
 from rich.console import Console
@@ -17,6 +19,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from alref_agent.planning import Plan
+from alref_agent.record import LlmUsage
 from alref_agent.run import Run
 
 T = TypeVar("T")
@@ -83,5 +87,44 @@ def show_run(run: Run) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    place = run.result.files.get("overlay") or run.result.files["masks"]
-    console.print(f"{run.folder}: look at {place}", markup=False, highlight=False, soft_wrap=True)
+    used = run.result.llm
+    if used.calls or used.cached:
+        console.print(_llm_line(used), markup=False, highlight=False, soft_wrap=True)
+    if run.result.fallbacks:
+        n = len(run.result.fallbacks)
+        console.print(f"{n} fall-back{'s' * (n > 1)} taken: see result.json.", highlight=False)
+    files = run.result.files
+    place = " and ".join(files[name] for name in ("overlay", "report") if name in files)
+    console.print(
+        f"{run.folder}: look at {place or files['masks']}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_plan(plan: Plan, as_json: bool) -> None:
+    """What a run would send and cost, on standard output."""
+    console = Console()
+    if as_json:
+        console.print(json.dumps(asdict(plan)), markup=False, highlight=False, soft_wrap=True)
+        return
+    new = plan.calls - plan.known
+    cost = "unknown: no price" if plan.cost is None else f"about ${plan.cost:.4f}"
+    there = f", {plan.known} of them there already" if plan.known else ""
+    for line in (
+        f"{plan.asked}: at most {plan.calls} calls{there}; repair turns apart.",
+        f"The other {new}: about {plan.input_tokens:,} tokens in, {plan.output_tokens:,} out.",
+        f"Cost: {cost} (prices of {plan.prices_of}). Nothing was sent.",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _llm_line(used: LlmUsage) -> str:
+    cost = "at unknown cost" if used.cost is None else f"for ${used.cost:.4f}"
+    tokens = f"{used.input_tokens:,} tokens in, {used.output_tokens:,} out"
+    repairs = f"; {used.repairs} repair turns" if used.repairs else ""
+    return (
+        f"LLM: {used.calls} calls ({tokens}) {cost}, {used.cached} replies there already{repairs}; "
+        f"answered by {', '.join(used.models) or '-'}."
+    )

@@ -41,7 +41,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "top-track": "alref_agent.agent.top_track:TopTrack",
     },
     "tool": {
-        "contact_sheet": "alref_agent.tools.frames:ContactSheet",
+        "contact_sheet": "alref_agent.tools.sheets:ContactSheet",
         "detect_objects": "alref_agent.tools.detection.detect_objects:DetectObjects",
         "link_boxes": "alref_agent.tools.detection.link_boxes:LinkBoxes",
         "sample_frames": "alref_agent.tools.frames:SampleFrames",

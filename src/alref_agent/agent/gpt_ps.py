@@ -92,32 +92,30 @@ class GptPs:
             tuple(fallback for case in cases for fallback in case.fallbacks),
         )
 
-    def plan(self, workspace: Workspace, references: Sequence[Expression]) -> list[Request]:
+    def plan(
+        self, workspace: Workspace, references: Sequence[Expression]
+    ) -> list[tuple[str, Request]]:
         """What would be sent at most, repair turns apart: for `--dry-run`.
 
         Step 2 is known only after step 1; it is planned as large as it can be. Nothing is detected.
         """
         windows = self._windows.of(workspace)
-        planned = []
+        most = placeholder(self._config.gpt_ps.max_candidates)
+        planned: list[tuple[str, Request]] = []
         for window in windows:
             sheet = self._sheet(workspace, window, self._frame_prompt)
             for reference in references:
-                seen = self._unseen(window)
-                planned.append(
-                    self._llm.request(
-                        self._frame_question(reference, window, len(windows), sheet, seen)
-                    )
+                question = self._frame_question(
+                    reference, window, len(windows), sheet, self._unseen(window)
                 )
-        most = placeholder(self._config.gpt_ps.max_candidates)
+                planned.append((FRAME, self._llm.request(question)))
         for window in windows:
             sheet = self._sheet(workspace, window, self._box_prompt)
             for reference in references:
-                case = Case(reference)
-                planned.append(
-                    self._llm.request(
-                        self._box_question(workspace, case, window, 1, len(windows), most, sheet)
-                    )
+                asked = self._box_question(
+                    workspace, Case(reference), window, 1, len(windows), most, sheet
                 )
+                planned.append((BOX, self._llm.request(asked)))
         return planned
 
     # Step 1 --------------------------------------------------------------------------------
@@ -193,9 +191,7 @@ class GptPs:
 
     # Step 2 --------------------------------------------------------------------------------
 
-    def _choose_boxes(
-        self, workspace: Workspace, n_windows: int, cases: Sequence[Case]
-    ) -> None:
+    def _choose_boxes(self, workspace: Workspace, n_windows: int, cases: Sequence[Case]) -> None:
         asked = []
         questions = []
         for case in cases:

@@ -76,14 +76,18 @@ def _place(x: float, y: float) -> str:
 
 
 def _size(share: float) -> str:
-    return "tiny" if share < 0.01 else "small" if share < 0.05 else "medium" if share < 0.2 else (
-        "large"
+    return (
+        "tiny"
+        if share < 0.01
+        else "small"
+        if share < 0.05
+        else "medium"
+        if share < 0.2
+        else ("large")
     )
 
 
-def _motion(
-    found: Detections, i: int, size: tuple[int, int], earlier: Detections | None
-) -> str:
+def _motion(found: Detections, i: int, size: tuple[int, int], earlier: Detections | None) -> str:
     if earlier is None:
         return "first seen"
     diagonal = float(np.hypot(*size))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from alref_agent.agent.boxes import overlap
 from alref_agent.config import Config
 from alref_agent.errors import ConfigError
 from alref_agent.media.masks import MAX_OBJECTS
 from alref_agent.providers.llm import Llm
+from alref_agent.providers.messages import Request
 from alref_agent.record import (
     FallbackRecord,
     ObjectRecord,
@@ -61,6 +62,17 @@ class Strategy(Protocol):
 
     def run(self, workspace: Workspace, references: Sequence[Expression]) -> Answer:
         """Find and segment what the references name."""
+        ...
+
+
+@runtime_checkable
+class Plans(Protocol):
+    """A strategy that can tell what it would send to an LLM."""
+
+    def plan(
+        self, workspace: Workspace, references: Sequence[Expression]
+    ) -> list[tuple[str, Request]]:
+        """Step and request, of all that a run would send at most."""
         ...
 
 

@@ -33,7 +33,7 @@ class Window:
 
     @property
     def frame_idxs(self) -> list[int]:
-        """`frame_idx` of picture 1, 2, …"""
+        """The `frame_idx` of picture 1, picture 2 and so on."""
         return [frame.frame_idx for frame in self.frames]
 
 
@@ -112,7 +112,7 @@ class Windows:
 
 
 def box_words(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What prompts say of the boxes that are drawn: what is said of each as a sighting, numbered."""
+    """What prompts say of the boxes that are drawn, from what is said of each as a sighting."""
     return [
         {"number": n, "colour": colour_name(n - 1)} | dict(words)
         for n, words in enumerate(said, start=1)

@@ -14,10 +14,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alref_agent._version import __version__
+from alref_agent.cli.llms import llms_app
+from alref_agent.cli.options import (
+    BaseUrl,
+    ConfigFile,
+    Device,
+    End,
+    Every,
+    Json,
+    Llm,
+    MaxCalls,
+    MaxCost,
+    NoCache,
+    Overwrite,
+    Profile,
+    Resume,
+    Settings,
+    Start,
+    load,
+)
+from alref_agent.cli.prompts import prompts_app
 from alref_agent.errors import AlrefError, ConfigError
 
 if TYPE_CHECKING:
-    from alref_agent.config import Config
     from alref_agent.run import Run
 
 app = typer.Typer(
@@ -30,27 +49,10 @@ config_app = typer.Typer(help="Settings and profiles.", no_args_is_help=True)
 tools_app = typer.Typer(help="The typed tools, one by one.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(tools_app, name="tools")
+app.add_typer(prompts_app, name="prompts")
+app.add_typer(llms_app, name="llms")
 
 INTERRUPTED = 130
-
-Profile = Annotated[
-    str | None, typer.Option(help="Where the settings start from; see `config profiles`.")
-]
-ConfigFile = Annotated[str | None, typer.Option("--config", help="A YAML file of settings.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting; see `config show`. Repeatable."),
-]
-Llm = Annotated[str | None, typer.Option(help="Who reasons: none. Sets llm.model.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. Sets device.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print the content of result.json and nothing else.")
-]
-Start = Annotated[str | None, typer.Option(help="First frame (30) or time (1.5s).")]
-End = Annotated[str | None, typer.Option(help="Frame or time before which to stop.")]
-Every = Annotated[int, typer.Option(help="Take every so many frames.")]
 
 
 @app.command()
@@ -64,6 +66,10 @@ def segment(
     config: ConfigFile = None,
     settings: Settings = None,
     llm: Llm = None,
+    llm_base_url: BaseUrl = None,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    no_cache: NoCache = False,
     device: Device = None,
     out: Annotated[
         str | None, typer.Option(help="The run folder; default: runs/NAME-OF-THE-VIDEO.")
@@ -73,19 +79,38 @@ def segment(
     start: Start = None,
     end: End = None,
     every: Every = 1,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be sent and cost; send and write nothing."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Segment what the expressions name, in every frame of a video.
 
-    Writes masks/ (palette PNG), masks.json (COCO RLE), overlay.mp4 and, last, result.json.
+    Writes masks/ (palette PNG), masks.json (COCO RLE), overlay.mp4, report.html and, last,
+    result.json.
     """
-    from alref_agent.console import ProgressBars
+    from alref_agent.console import ProgressBars, show_plan
     from alref_agent.pipeline import segment as run_segment
 
+    short = {
+        "llm.model": llm,
+        "llm.base_url": llm_base_url,
+        "llm.max_calls": max_calls,
+        "llm.max_cost": max_cost,
+        "llm.cache": "false" if no_cache else None,
+        "device": device,
+    }
+    chosen = load(profile, config, settings, short)
+    if dry_run:
+        from alref_agent.planning import plan
+
+        show_plan(plan(video, text or [], chosen, start=start, end=end, every=every), as_json)
+        return
     run = run_segment(
         video,
         text=text or [],
-        config=_config(profile, config, settings, llm, device),
+        config=chosen,
         out=out,
         resume=resume,
         overwrite=overwrite,
@@ -135,12 +160,14 @@ def config_show(
     config: ConfigFile = None,
     settings: Settings = None,
     llm: Llm = None,
+    llm_base_url: BaseUrl = None,
     device: Device = None,
 ) -> None:
     """Print all settings as YAML, as a run with these options would use them."""
     import yaml
 
-    chosen = _config(profile, config, settings, llm, device)
+    short = {"llm.model": llm, "llm.base_url": llm_base_url, "device": device}
+    chosen = load(profile, config, settings, short)
     typer.echo(yaml.safe_dump(chosen.model_dump(mode="json"), sort_keys=False), nl=False)
 
 
@@ -189,7 +216,7 @@ def tools_run(
     from alref_agent.console import ProgressBars
     from alref_agent.workbench import run_tool
 
-    chosen = _config(profile, config, settings, None, device)
+    chosen = load(profile, config, settings, {"device": device})
     folder = Path(workspace)
     result = run_tool(name, _json_object(args), folder, video, chosen, ProgressBars())
     typer.echo(result.model_dump_json(indent=2))
@@ -209,7 +236,7 @@ def mcp(
     """Offer the tools to an MCP client, on standard input and output."""
     from alref_agent.workbench import serve_tools
 
-    serve_tools(Path(workspace), video, _config(profile, config, settings, None, device))
+    serve_tools(Path(workspace), video, load(profile, config, settings, {"device": device}))
 
 
 def _version(wanted: bool) -> None:
@@ -269,25 +296,9 @@ def _fail(message: str, status: int) -> None:
     sys.exit(status)
 
 
-def _config(
-    profile: str | None,
-    file: str | None,
-    settings: list[str] | None,
-    llm: str | None,
-    device: str | None,
-) -> Config:
-    from alref_agent.config import load_config
-
-    lines = list(settings or [])
-    # The options are short for settings, and come last because they were typed for this.
-    lines += [f"llm.model={llm}"] if llm is not None else []
-    lines += [f"device={device}"] if device is not None else []
-    return load_config(profile, None if file is None else Path(file), lines)
-
-
 def _toolbox() -> Any:
-    from alref_agent.tools.assembly import toolbox
     from alref_agent.config import Config
+    from alref_agent.tools.assembly import toolbox
 
     return toolbox(Config())
 

@@ -212,15 +212,12 @@ def _cost(places: Rects, rects: Sequence[Rect], number: int, line: int, tall: in
     # What is small is hidden by a label, what is large is not.
     hides = inside / plate_size * 0.2 + 2 * inside / sizes
     hides[:, number] *= 2
-    apart = [
-        np.maximum(
-            np.maximum(places[:, axis] - rect[axis + 2], rect[axis] - places[:, axis + 2]), 0
-        )
-        for axis in (0, 1)
-    ]
-    gap = np.hypot(apart[0], apart[1]) / tall
-    # A label that needs a line to its box is read by fewer models than one that touches it.
-    far = 0.8 * gap + 0.6 * (gap > 0.2)
+    low, high = places[:, :2], places[:, 2:]
+    first, last = np.array(rect[:2]), np.array(rect[2:])
+    gap = np.linalg.norm(np.maximum(np.maximum(low - last, first - high), 0), axis=1) / tall
+    within = np.clip(np.minimum(low - first, last - high).min(axis=1) - line, 0, None) / tall
+    # A label that touches its box is easier to read than one with a line to it.
+    far = 0.8 * gap + 0.6 * (gap > 0.2) + 0.3 * np.minimum(within, 2)
     # Between equals: upper left.
     corner = np.abs(places[:, 0] - rect[0]) + np.abs(places[:, 3] - rect[1])
     cost: Floats = hides.sum(axis=1) + 2 * lines.sum(axis=1) + far + 0.002 * corner / tall

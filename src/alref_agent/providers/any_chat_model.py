@@ -14,7 +14,7 @@ from alref_agent.providers.names import TAKEN
 
 
 class AnyChatModel(ChatModelProvider):
-    """`anthropic:MODEL`, `google_genai:MODEL`, …"""
+    """What is asked for as `anthropic:MODEL`, `google_genai:MODEL` and so on."""
 
     @classmethod
     def from_config(cls, model: str, config: Config) -> Self:

@@ -29,15 +29,17 @@ def llm(
     folder: Path | None = None,
     given: Sequence[Replies] = (),
     prompts: Mapping[str, str] | None = None,
+    lenient: bool = False,
 ) -> Llm:
     """The LLM that the settings name.
 
     Args:
         config: All settings.
         folder: The run folder, where replies are recorded; None records none.
-        given: Replies that are taken first, as of a run that is done again. With some, an LLM that
-            cannot be asked is no error before it must be.
+        given: Replies that are taken first, as of a run that is done again.
         prompts: Id -> source of prompts that come before files.
+        lenient: Whether an LLM that cannot be asked is no error before it must be; so it is where
+            replies are given.
 
     Raises:
         LlmError, MissingPackageError, UnknownNameError: It cannot be asked.
@@ -56,7 +58,7 @@ def llm(
         try:
             provider = make(chosen, config)
         except InputError as error:
-            if not given:
+            if not (given or lenient):
                 raise type(error)(blot(str(error))) from None
             provider = Unavailable(chosen, error)
         priced = prices.of(provider.model) is not None or provider.local or provider.replays
@@ -66,9 +68,7 @@ def llm(
                 "--set llm.prices=FILE, or limit the calls with --max-calls."
             )
         sender = Sender(provider, policy, budget, prices)
-        return Exchange(
-            provider, sender, prices, own=own, cache=cache, given=given, blot=blot
-        )
+        return Exchange(provider, sender, prices, own=own, cache=cache, given=given, blot=blot)
 
     default = exchange(settings.model)
     steps = {step: exchange(name) for step, name in settings.step_models.items()}

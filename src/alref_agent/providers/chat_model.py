@@ -151,5 +151,3 @@ def _block(part: str | Picture, openai: Sampling | None) -> dict[str, Any]:
         return {"type": "image", "base64": data, "mime_type": part.mime_type}
     url = {"url": f"data:{part.mime_type};base64,{data}", "detail": openai.detail}
     return {"type": "image_url", "image_url": url}
-
-

@@ -12,7 +12,7 @@ from time import time
 from typing import Any
 
 from alref_agent.errors import AlrefError, BackendError, LlmError
-from alref_agent.providers.provider import TransientError
+from alref_agent.providers.provider import TransientError, UnreachableError
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _LONGEST = 300
@@ -39,7 +39,7 @@ def translated(error: BaseException, asked: str) -> AlrefError | TransientError:
     if names & {"TimeoutException", "APITimeoutError", "TimeoutError", "ReadTimeout"}:
         return TransientError("no answer within llm.timeout seconds")
     if names & {"ConnectError", "ConnectionRefusedError"} or "refused" in said.lower():
-        return Unreachable(f"no connection ({said})")
+        return UnreachableError(f"no connection ({said})")
     if names & {"TransportError", "APIConnectionError", "ConnectionError", "RemoteProtocolError"}:
         return TransientError(f"the connection broke ({said})")
     if names & {"JSONDecodeError", "APIResponseValidationError"}:
@@ -50,10 +50,6 @@ def translated(error: BaseException, asked: str) -> AlrefError | TransientError:
     if names & {"APIError", "ResponseError"}:
         return TransientError(said)
     return BackendError(f"{asked} failed: {type(error).__name__}: {said}")
-
-
-class Unreachable(TransientError):
-    """Nobody listens at the address."""
 
 
 def _of_status(status: int, error: BaseException, asked: str) -> LlmError | TransientError:

@@ -17,11 +17,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from alref_agent.errors import LlmUnavailableError
+from alref_agent.errors import LlmError, LlmUnavailableError
 from alref_agent.providers.budget import Budget
 from alref_agent.providers.messages import Reply, Request
 from alref_agent.providers.prices import Prices
-from alref_agent.providers.provider import Provider, TransientError
+from alref_agent.providers.provider import Provider, TransientError, UnreachableError
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Sender:
         self._policy = policy
         self._budget = budget
         self._prices = prices
+        self._reached = False
 
     def send(self, request: Request, stop: threading.Event) -> Reply:
         """The reply, with the seconds that it took and how often it was asked.
@@ -65,9 +66,7 @@ class Sender:
         expected = self._prices.at_most(self.provider.model, request)
         retrying = Retrying(
             retry=retry_if_exception_type(TransientError),
-            stop=stop_any(
-                stop_after_attempt(self._policy.attempts), stop_when_event_set(stop)
-            ),
+            stop=stop_any(stop_after_attempt(self._policy.attempts), stop_when_event_set(stop)),
             wait=self._wait,
             sleep=partial(_sleep, stop),
             reraise=True,
@@ -78,7 +77,7 @@ class Sender:
                 with attempt:
                     started = time.perf_counter()
                     with self._budget.call(expected) as charge:
-                        reply = self.provider.complete(request)
+                        reply = self._complete(request)
                         cost = self._prices.cost(reply, self.provider.model)
                         # A server that counts no tokens is charged what was expected.
                         charge.actual = expected if cost is None else cost
@@ -93,6 +92,20 @@ class Sender:
             seconds=round(time.perf_counter() - started, 3),
             attempts=retrying.statistics["attempt_number"],
         )
+
+    def _complete(self, request: Request) -> Reply:
+        try:
+            reply = self.provider.complete(request)
+        except UnreachableError as error:
+            if self._reached:
+                raise
+            # It never was up: waiting for it helps nobody.
+            raise LlmError(
+                f"{self.provider.name}:{self.provider.model} cannot be reached: {error}. Is the "
+                "server up, and llm.base_url right?"
+            ) from error
+        self._reached = True
+        return reply
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

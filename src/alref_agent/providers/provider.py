@@ -62,3 +62,7 @@ class TransientError(Exception):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class UnreachableError(TransientError):
+    """Nobody listens at the address: a server that went down, or one that never was up."""

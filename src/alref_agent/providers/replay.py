@@ -52,7 +52,9 @@ class Replay:
             self._replies[kept.digest] = kept.reply
             askers[kept.digest] = asked
         if not self._replies:
-            raise LlmError(f"{folder} holds no replies: give the folder of a run that asked an LLM.")
+            raise LlmError(
+                f"{folder} holds no replies: give the folder of a run that asked an LLM."
+            )
 
     @classmethod
     def from_config(cls, model: str, config: Config) -> Self:

@@ -1,15 +1,10 @@
-"""Looking at a video: `sample_frames` chooses frames, `contact_sheet` joins them into a picture."""
+"""Looking at a video: `sample_frames` chooses frames."""
 
 from __future__ import annotations
-
-import hashlib
-from typing import Literal
 
 from pydantic import Field
 
 from alref_agent.errors import ConfigError
-from alref_agent.media.atomic import whole_file
-from alref_agent.media.sheet import contact_sheet, encode_png
 from alref_agent.tools.tool import Arguments, Result, Tool
 from alref_agent.workspace import Workspace
 
@@ -79,50 +74,6 @@ class SampleFrames(Tool[SampleFramesArguments, SampleFramesResult]):
             height=video.height,
             width=video.width,
             fps=round(video.fps, 3),
-        )
-
-
-class ContactSheetArguments(Arguments):
-    """Which frames are joined, and how."""
-
-    frames: list[int] = Field(min_length=1, max_length=64, description="frame_idx of each picture.")
-    layout: Literal["vertical", "horizontal", "grid"] = "vertical"
-    max_side: int = Field(2048, ge=64, le=8192, description="Longest side of the sheet in pixels.")
-
-
-class ContactSheetResult(Result):
-    """Where the sheet lies."""
-
-    file: str = Field(description="PNG, relative to the workspace.")
-    height: int
-    width: int
-    frames: list[int] = Field(description="frame_idx of picture 1, 2, …")
-
-
-class ContactSheet(Tool[ContactSheetArguments, ContactSheetResult]):
-    """Join frames into one picture, each with its number, from 1, in a disc."""
-
-    name = "contact_sheet"
-    summary = "Join frames into one picture in which each carries its number, from 1, in a disc."
-    arguments = ContactSheetArguments
-    result = ContactSheetResult
-
-    def run(self, workspace: Workspace, arguments: ContactSheetArguments) -> ContactSheetResult:
-        """Join; see the class."""
-        check_frames(workspace, arguments.frames)
-        numbered = [(n, workspace.video.frame(i)) for n, i in enumerate(arguments.frames, start=1)]
-        sheet = contact_sheet(numbered, layout=arguments.layout, max_side=arguments.max_side)
-        content = encode_png(sheet)
-        folder = workspace.folder / "record"
-        # Named by content, so that a call that is done again writes the same file.
-        file = folder / f"sheet-{hashlib.sha256(content).hexdigest()[:12]}.png"
-        with whole_file(file) as path:
-            path.write_bytes(content)
-        return ContactSheetResult(
-            file=file.relative_to(workspace.folder).as_posix(),
-            height=sheet.shape[0],
-            width=sheet.shape[1],
-            frames=arguments.frames,
         )
 
 

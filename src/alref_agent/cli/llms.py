@@ -1,0 +1,71 @@
+"""`alref-agent llms …`: who can be asked, and whether one answers and sees."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from alref_agent.cli.options import BaseUrl, ConfigFile, Device, Profile, Settings, load
+
+llms_app = typer.Typer(help="Who can be asked to reason.", no_args_is_help=True)
+
+
+@llms_app.command("list")
+def llms_list() -> None:
+    """Print the aliases, what they stand for today, and the other forms that --llm takes."""
+    from alref_agent import registry
+    from alref_agent.providers.names import aliases
+    from alref_agent.providers.prices import Prices
+
+    prices = Prices.load()
+    rows = [("alias", "asks", "until", "USD per million tokens, in / out")]
+    for name, (model, until) in aliases().items():
+        price = prices.of(model.partition(":")[2])
+        cost = f"{price.input:.2f} / {price.output:.2f}" if price else "-"
+        rows.append((name, model, str(until or "-"), cost))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+    typer.echo(f"Prices as of {prices.checked}; llm.prices names a file of your own.\n")
+    about = {
+        "openai": "MODEL    OpenAI, or with --llm-base-url any server that speaks its API",
+        "ollama": "MODEL    an Ollama server: --llm-base-url, OLLAMA_HOST or this machine",
+        "hf": "MODEL    in this process: a hub id, a folder or a .gguf file",
+        "replay": "FOLDER   the replies of an earlier run",
+        "scripted": "FILE     replies from a YAML file",
+    }
+    for kind in registry.names("provider"):
+        plug_in = f"MODEL    from {registry.origin('provider', kind)}"
+        typer.echo(f"{kind}:{about.get(kind, plug_in)}")
+    typer.echo("PROVIDER:MODEL  what LangChain's init_chat_model takes, as anthropic:MODEL")
+    typer.echo("none")
+
+
+@llms_app.command("check")
+def llms_check(
+    name: Annotated[str, typer.Argument(help="As --llm takes it.")],
+    llm_base_url: BaseUrl = None,
+    profile: Profile = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    device: Device = None,
+) -> None:
+    """Ask one tiny question with a picture, to see that the LLM answers and sees.
+
+    The exit status is 1 where it answers and does not see.
+    """
+    from alref_agent.providers.assembly import llm
+    from alref_agent.providers.check import check
+
+    short = {"llm.model": name, "llm.base_url": llm_base_url, "device": device}
+    chosen = load(profile, config, settings, short | {"llm.cache": "false"})
+    report = check(llm(chosen))
+    typer.echo(report.line)
+    if not report.sees:
+        typer.echo(
+            "It can be used with prompts in words: --set prompts.pivot_frame=text-v1 "
+            "--set prompts.pivot_box=text-v1"
+        )
+        raise typer.Exit(1)

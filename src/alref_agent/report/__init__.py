@@ -1,0 +1,1 @@
+"""`report.html`: one page that shows what came of a run, and why."""

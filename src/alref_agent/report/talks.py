@@ -1,0 +1,239 @@
+"""What the LLM was asked and what it said, question by question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alref_agent.record import RequestRecord
+from alref_agent.report.pictures import Album, Embedded
+from alref_agent.report.stills import Stills
+from alref_agent.report.words import cut, money, shorter, took
+
+MOST = 240
+"""Questions on one page; the record has all of them."""
+OPEN = 3
+"""So many questions of a step are open at once; more are closed, each with its outcome in sight."""
+_FRAME, _BOX = "pivot-frame", "pivot-box"
+_SOURCES = {"llm": "", "cache": "from the cache", "replay": "replayed"}
+_ENDS = {
+    "length": "cut off at the token limit",
+    "refusal": "refused",
+    "unreadable": "not readable as text",
+}
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A request and its reply."""
+
+    record: RequestRecord
+    text: str
+    reply: str
+    tools: list[str]
+    """Tools that the model asks to be called."""
+    understood: list[str]
+    marks: list[str]
+    """`repair`, `from the cache`, …"""
+    account: str
+    """Who answered, tokens, money, seconds."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A question with its repair turns."""
+
+    title: str
+    outcome: str
+    """In a few words."""
+    fine: bool
+    """Whether there is an answer that can be used."""
+    frames: list[str]
+    pictures: list[Embedded]
+    turns: list[Turn]
+
+
+@dataclass(frozen=True)
+class Step:
+    """All questions of one step about one expression."""
+
+    title: str
+    what: str
+    """What is asked in this step, for a reader who never heard of it."""
+    talks: list[Talk]
+    left_out: int
+    open: bool
+
+
+_TITLES = {
+    _FRAME: (
+        "Step 1: which frame shows it best?",
+        "The video is cut into windows of a few frames, joined into one picture each. The model "
+        "says what happens and names the frame that shows the object best.",
+    ),
+    _BOX: (
+        "Step 2: which box is it?",
+        "On that frame the boxes of the detector are drawn and numbered. The model says what is "
+        "in them and names the box, or the boxes, that hold what is meant.",
+    ),
+    "agent": (
+        "The model at work, turn by turn",
+        "The model was given the tools of this program and decided itself which to use.",
+    ),
+}
+
+
+def steps(
+    requests: Sequence[RequestRecord], stills: Stills, album: Album, most: int = MOST
+) -> list[Step]:
+    """The questions about one expression, by step, in the order in which they were asked."""
+    by_step: dict[str, list[list[RequestRecord]]] = {}
+    for record in requests:
+        talks = by_step.setdefault(record.step, [])
+        # The turns of a repair come right after what they repair.
+        if record.repair and talks and talks[-1][0].frames == record.frames:
+            talks[-1].append(record)
+        else:
+            talks.append([record])
+    made = []
+    for step, talks in by_step.items():
+        title, what = _TITLES.get(step, (f"Step “{shorter(step)}”", ""))
+        kept = talks[: max(1, most // len(by_step))]
+        made.append(
+            Step(
+                title=title,
+                what=what,
+                talks=[
+                    _talk(records, n, len(talks), stills, album)
+                    for n, records in enumerate(kept, start=1)
+                ],
+                left_out=len(talks) - len(kept),
+                open=len(talks) <= OPEN,
+            )
+        )
+    return made
+
+
+def understood(record: RequestRecord, stills: Stills) -> list[str]:
+    """What was read from a reply, a line for each thing."""
+    if record.understood is None:
+        return []
+    said = []
+    for key, value in record.understood.items():
+        if key == "reason" and f'"{key}"' not in record.reply:
+            continue  # It stands beside, in the model's own words.
+        if key == "confidence" and value is None:
+            continue
+        said.append(_thing(key, value, record, stills))
+    return said
+
+
+def _talk(
+    records: Sequence[RequestRecord], number: int, n: int, stills: Stills, album: Album
+) -> Talk:
+    first, last = records[0], records[-1]
+    frames = [i for i in first.frames if stills.has(i)]
+    what = "Window" if first.step in (_FRAME, _BOX) else "Turn"
+    title = what if n == 1 else f"{what} {number} of {n}"
+    if frames:
+        several = len(frames) > 1
+        until = f" to {stills.name(frames[-1])}" if several else ""
+        times = f"{stills.time(frames[0])} to {stills.time(frames[-1])}"
+        when = times if several else stills.time(frames[0])
+        title += f": frame{'s' if several else ''} {stills.name(frames[0])}{until}, {when}"
+    lines = understood(last, stills)
+    outcome = lines[0] if lines else ""
+    if last.understood is None:
+        outcome = "no usable answer"
+    elif last.tool_calls:
+        outcome = "asks for " + ", ".join(shorter(_tool_name(c), 40) for c in last.tool_calls[:4])
+    alt = f"What the model saw in “{title}”"
+    return Talk(
+        title=title,
+        outcome=shorter(outcome, 100),
+        fine=last.understood is not None,
+        frames=[stills.place(i) for i in frames[:_LISTED]],
+        pictures=[album.file(name, alt) for name in dict.fromkeys(first.pictures)],
+        turns=[_turn(record, stills) for record in records],
+    )
+
+
+def _turn(record: RequestRecord, stills: Stills) -> Turn:
+    marks = [
+        "repair" if record.repair else "",
+        _SOURCES[record.source],
+        _ENDS.get(record.finish, ""),
+        f"asked {record.attempts} times" if record.attempts > 1 else "",
+    ]
+    return Turn(
+        record=record,
+        text=cut(record.text),
+        reply=cut(record.reply),
+        tools=[cut(f"{_tool_name(c)}({_arguments(c)})", 2000) for c in record.tool_calls],
+        understood=[cut(line, 2000) for line in understood(record, stills)],
+        marks=[mark for mark in marks if mark],
+        account=_account(record),
+    )
+
+
+def _account(record: RequestRecord) -> str:
+    who = record.answered_by or record.asked
+    tokens = [
+        f"{n:,} tokens {way}"
+        for n, way in ((record.input_tokens, "in"), (record.output_tokens, "out"))
+        if n is not None
+    ]
+    parts = [shorter(who), ", ".join(tokens), money(record.cost), took(record.seconds)]
+    return " · ".join(part for part in parts if part)
+
+
+def _thing(key: str, value: Any, record: RequestRecord, stills: Stills) -> str:
+    name = key.replace("_", " ")
+    if key in ("frame", "frames"):
+        numbers = _numbers(value)
+        if numbers is None:
+            return f"{name}: {value}"
+        if not numbers:
+            return "no frame shows it"
+        return ", ".join(_frame(number, record, stills) for number in numbers)
+    if key in ("box", "boxes"):
+        numbers = _numbers(value)
+        if numbers is None:
+            return f"{name}: {value}"
+        if not numbers:
+            return "no box fits"
+        which = ", ".join(str(number) for number in numbers)
+        return f"box{'es' if len(numbers) > 1 else ''} {which}"
+    if value is None or value == []:
+        return f"{name}: none"
+    return f"{name}: {value}"
+
+
+def _frame(number: int, record: RequestRecord, stills: Stills) -> str:
+    """The frame with a number on the sheet, and which one of the video that is."""
+    if 1 <= number <= len(record.frames):
+        return f"frame {number} → {stills.place(record.frames[number - 1])}"
+    return f"frame {number}"
+
+
+def _numbers(value: Any) -> list[int] | None:
+    """A number or a list of them, none for null; None where it is something else."""
+    listed = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    if all(isinstance(each, int) and not isinstance(each, bool) for each in listed):
+        return list(listed)
+    return None
+
+
+def _tool_name(call: dict[str, Any]) -> str:
+    return str(call.get("name", "a tool"))
+
+
+def _arguments(call: dict[str, Any]) -> str:
+    arguments = call.get("arguments", {})
+    if not isinstance(arguments, dict):
+        return str(arguments)
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
