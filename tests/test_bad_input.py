@@ -99,6 +99,11 @@ def test_a_video_that_cannot_be_used(tmp_path: Path, out: Path, which: str) -> N
     assert not out.exists()
 
 
+NOBODY = ["--llm-base-url", "http://127.0.0.1:9"]
+"""A port at which nobody listens."""
+SCRIPT = ["--llm", f"scripted:{Path(__file__).parent / 'no_replies.yaml'}"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -119,7 +124,26 @@ def test_a_video_that_cannot_be_used(tmp_path: Path, out: Path, which: str) -> N
         (["--text", "a", "--set", "segmenter.name=fow"], "Did you mean 'flow'"),
         (["--text", "a", "--set", "smapling.step=2"], "Did you mean 'sampling.step'"),
         (["--text", "a", "--set", "sampling.step=none"], "sampling.step: Input should be"),
-        (["--text", "a", "--llm", "gpt-4"], "'gpt-4': this version asks no LLM; use --llm none"),
+        (["--text", "a", "--llm", "gpt-4"], "OPENAI_API_KEY is not set"),
+        (["--text", "a", "--llm", "gtp-4"], "Unknown LLM 'gtp-4'. Did you mean 'gpt-4'?"),
+        (["--text", "a", "--llm", "openai"], "say which model, as in openai:MODEL"),
+        (["--text", "a", "--llm", "openai:"], "Unknown LLM 'openai:'"),
+        (["--text", "a", "--llm", "nobody:x"], "Unknown LLM 'nobody:x'"),
+        (["--text", "a", "--llm", "anthropic:x"], "pip install langchain-anthropic"),
+        (["--text", "a", "--llm", "replay:nowhere"], "holds no replies"),
+        (["--text", "a", "--llm", "scripted:gone.yaml"], "gone.yaml"),
+        (["--text", "a", "--llm", "ollama:x", *NOBODY], "No Ollama server answers at http://127.0"),
+        (["--text", "a", "--llm", "openai:x", *NOBODY], "cannot be reached"),
+        (["--text", "a", "--llm", "openai:x", "--llm-base-url", "host:1"], "no address of a serv"),
+        (["--text", "a", "--llm", "openai:x", "--llm-base-url", "http://a:b@c/v1"], "password"),
+        (["--text", "a", "--set", "strategy=gpt-ps"], "asks an LLM: name one, as --llm gpt-4"),
+        (["--text", "a", *SCRIPT, "--set", "prompts.pivot_box=v9"], "v9"),
+        (["--text", "a", *SCRIPT, "--set", "prompts.paths=[gone]"], "gone"),
+        (["--text", "a", *SCRIPT, "--max-calls", "x"], "llm.max_calls: Input should be"),
+        (["--text", "a", *SCRIPT, "--max-cost", "1"], "no price is known for scripted:"),
+        (["--text", "a", *SCRIPT, "--set", "llm.prices=gone.yaml"], "gone.yaml"),
+        (["--text", "a", *SCRIPT], "The script has 0 replies"),
+        (["--text", "a", "--dry-run"], "these settings ask none"),
         (["--text", "a", "--device", "tpu"], "should be auto, cpu, cuda, cuda:N or mps"),
         (["--text", "a", "--every", "0"], "every"),
         (["--text", "a", "--every", "x"], "'--every'"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ LIBRARY = PromptLibrary()
 PROMPT = LIBRARY.get("pivot-frame", "v1")
 PRICES = Prices({"script": Price(input=1.0, output=10.0)})
 FAST = Policy(attempts=4, max_wait=0.05, first_wait=0.01)
-Script = Callable[[Request], str | Reply]
+PLAIN = Sampling()
 
 
 def picture(colour: int = 7) -> Picture:
@@ -60,7 +59,7 @@ def make(
     cache: Path | None = None,
     budget: Budget | None = None,
     policy: Policy = FAST,
-    sampling: Sampling = Sampling(),
+    sampling: Sampling = PLAIN,
     given: Any = (),
     blot: Blotter | None = None,
     **more: Any,
@@ -229,7 +228,11 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> 
 
 
 def test_the_same_question_at_once_is_asked_once(tmp_path: Path) -> None:
-    slow = Scripted(lambda request: time.sleep(0.1) or "[3]")
+    def answer(request: Request) -> str:
+        time.sleep(0.1)
+        return "[3]"
+
+    slow = Scripted(answer)
     outcomes = make(slow, folder=tmp_path).ask([question()] * 4)
     assert [o.answer and o.answer.frame for o in outcomes] == [3] * 4
     assert len(slow.requests) == 1

@@ -235,7 +235,11 @@ def test_a_call_is_recorded_once_and_answered_from_the_record(space: Workspace) 
     assert detector.looked_at == [0]
     (call,) = space.calls()
     assert (call.tool, call.backend, call.version) == ("detect_objects", "double", "1")
-    assert call.arguments == {"frames": [0], "expressions": ["a square"]}
+    assert call.arguments == {
+        "frames": [0],
+        "expressions": ["a square"],
+        "box_threshold": None,
+    }
     assert call.result == first.model_dump(mode="json")
 
 

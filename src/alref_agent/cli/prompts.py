@@ -1,4 +1,4 @@
-"""`alref-agent prompts …`: list, show, compare and check prompts. What is heavy is imported late."""
+"""`alref-agent prompts …`: list, show, compare and check prompts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from alref_agent.cli.options import ConfigFile, Profile, Settings, load
 
 if TYPE_CHECKING:
     from alref_agent.prompts.library import PromptLibrary
@@ -18,14 +20,6 @@ Folders = Annotated[
     typer.Option(
         "--path", metavar="FOLDER", help="Prompts of your own, STEP/VERSION.md each. Repeatable."
     ),
-]
-Profile = Annotated[
-    str | None, typer.Option(help="Where the settings start from; see `config profiles`.")
-]
-ConfigFile = Annotated[str | None, typer.Option("--config", help="A YAML file of settings.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting: prompts.paths. Repeatable."),
 ]
 
 
@@ -94,8 +88,9 @@ def prompts_diff(
         f"{b} ({new.digest})",
         lineterm="",
     )
-    for line in lines:
-        typer.echo(_coloured(line))  # which takes the colours off where no terminal is
+    for number, line in enumerate(lines):
+        # It takes the colours off where no terminal is.
+        typer.echo(typer.style(line, bold=True) if number < 2 else _coloured(line))
     if old.digest == new.digest:
         typer.echo(f"{a} and {b} are the same.")
 
@@ -136,10 +131,9 @@ def _library(
     config: str | None,
     settings: list[str] | None,
 ) -> PromptLibrary:
-    from alref_agent.config import load_config
     from alref_agent.prompts.library import PromptLibrary
 
-    chosen = load_config(profile, None if config is None else Path(config), settings or [])
+    chosen = load(profile, config, settings)
     return PromptLibrary([*chosen.prompts.paths, *(folders or [])])
 
 
@@ -174,7 +168,5 @@ def _facts(prompt: Prompt) -> list[str]:
 
 
 def _coloured(line: str) -> str:
-    if line.startswith(("---", "+++")):
-        return typer.style(line, bold=True)
     colours = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
     return typer.style(line, fg=colours[line[0]]) if line[:1] in colours else line

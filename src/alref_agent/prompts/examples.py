@@ -35,9 +35,13 @@ def hostile() -> dict[str, Any]:
 def _inputs(expression: str, n_frames: int, phrases: list[str]) -> dict[str, Any]:
     frames = [{"number": i + 1, "frame_idx": 10 * i, "seconds": 0.4 * i} for i in range(n_frames)]
     colours = ["green", "magenta", "orange"]
-    places = ["left, lower", "middle", "right, upper"]
-    sizes = ["large (31% of the picture)", "medium (6% of the picture)", "small (1% of the picture)"]
-    motions = ["moves right, grows", "stays", "moves left, shrinks"]
+    places = ["lower left", "middle", "upper right"]
+    sizes = [
+        "large (31% of the picture)",
+        "medium (6% of the picture)",
+        "small (1% of the picture)",
+    ]
+    motions = ["moves right, grows", "stands still", "moves left and up"]
     objects = [
         {
             "phrase": phrase,

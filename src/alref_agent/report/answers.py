@@ -67,7 +67,7 @@ def answers(
         found.append(
             Found(
                 record=record,
-                colour=colours.get(record.obj_id) if record.status != "no-target" else None,
+                colour=colours.get(record.obj_id) if record.n_frames else None,
                 status=STATUS[record.status],
                 sentence=_sentence(record, stills),
                 reason=cut(record.reason, 4000),

@@ -116,8 +116,7 @@ class Seen:
             chosen = sorted(sorted(best, key=lambda i: -best[i])[:2])
         kept = [chosen[i] for i in evenly(len(chosen), MOST_LOOKS)] if chosen else []
         looks = [
-            _look(i, frames, pivots.get(i, []), stills, album, expression, most_boxes)
-            for i in kept
+            _look(i, frames, pivots.get(i, []), stills, album, expression, most_boxes) for i in kept
         ]
         return looks, len(chosen) - len(kept)
 

@@ -30,7 +30,7 @@ class Embedded:
     alt: str
     file: str = ""
     """Its name in the run folder, where it is a file of it."""
-    uri: Markup = Markup("")
+    uri: str = ""
     """`data:…`; empty where there is no picture."""
     width: int = 0
     height: int = 0
@@ -98,7 +98,7 @@ class Album:
     ) -> Embedded:
         self._room -= len(data)
         # Base64 has no letter that means anything to HTML.
-        uri = Markup(f"data:{kind};base64,{base64.b64encode(data).decode()}")  # noqa: S704
+        uri = Markup(f"data:{kind};base64,{base64.b64encode(data).decode()}")
         return Embedded(self._id(), alt, file, uri, width, height)
 
     def _none(self, file: str, alt: str, why: str) -> Embedded:

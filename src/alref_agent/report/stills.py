@@ -132,9 +132,7 @@ def colours(obj_ids: Sequence[int]) -> Mapping[int, int]:
 
 def _resized(mask: Mask, frame: Frame) -> Mask:
     height, width = frame.shape[:2]
-    share = cv2.resize(
-        mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA
-    )
+    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     # What is thinner than a small pixel is still seen.
     small: Mask = share > min(0.5, float(share.max()) / 2)
     return small

@@ -53,6 +53,8 @@ class Talk:
     frames: list[str]
     pictures: list[Embedded]
     turns: list[Turn]
+    beside: str
+    """`tall` or `square` where the pictures leave room for words beside them, else empty."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def steps(
             talks[-1].append(record)
         else:
             talks.append([record])
+    windows = list(dict.fromkeys(tuple(r.frames) for r in requests if r.step in (_FRAME, _BOX)))
     made = []
     for step, talks in by_step.items():
         title, what = _TITLES.get(step, (f"Step “{shorter(step)}”", ""))
@@ -106,7 +109,9 @@ def steps(
                 title=title,
                 what=what,
                 talks=[
-                    _talk(records, n, len(talks), stills, album)
+                    _talk(
+                        records, _titled(records[0], n, len(talks), windows, stills), stills, album
+                    )
                     for n, records in enumerate(kept, start=1)
                 ],
                 left_out=len(talks) - len(kept),
@@ -130,34 +135,55 @@ def understood(record: RequestRecord, stills: Stills) -> list[str]:
     return said
 
 
-def _talk(
-    records: Sequence[RequestRecord], number: int, n: int, stills: Stills, album: Album
-) -> Talk:
+def _titled(
+    record: RequestRecord,
+    number: int,
+    n: int,
+    windows: Sequence[tuple[int, ...]],
+    stills: Stills,
+) -> str:
+    """`Window 2 of 3: frames 00025 to 00045, 1.04 s to 1.88 s`."""
+    what = "Turn"
+    if record.step in (_FRAME, _BOX):
+        # A window has one number in both steps, though step 2 need not see all of them.
+        what, number, n = "Window", windows.index(tuple(record.frames)) + 1, len(windows)
+    title = what if n == 1 else f"{what} {number:,} of {n:,}"
+    frames = [i for i in record.frames if stills.has(i)]
+    if not frames:
+        return title
+    first, last = frames[0], frames[-1]
+    if first == last:
+        return f"{title}: {stills.place(first)}"
+    names = f"frames {stills.name(first)} to {stills.name(last)}"
+    return f"{title}: {names}, {stills.time(first)} to {stills.time(last)}"
+
+
+def _talk(records: Sequence[RequestRecord], title: str, stills: Stills, album: Album) -> Talk:
     first, last = records[0], records[-1]
     frames = [i for i in first.frames if stills.has(i)]
-    what = "Window" if first.step in (_FRAME, _BOX) else "Turn"
-    title = what if n == 1 else f"{what} {number} of {n}"
-    if frames:
-        several = len(frames) > 1
-        until = f" to {stills.name(frames[-1])}" if several else ""
-        times = f"{stills.time(frames[0])} to {stills.time(frames[-1])}"
-        when = times if several else stills.time(frames[0])
-        title += f": frame{'s' if several else ''} {stills.name(frames[0])}{until}, {when}"
     lines = understood(last, stills)
     outcome = lines[0] if lines else ""
     if last.understood is None:
         outcome = "no usable answer"
     elif last.tool_calls:
         outcome = "asks for " + ", ".join(shorter(_tool_name(c), 40) for c in last.tool_calls[:4])
-    alt = f"What the model saw in “{title}”"
+    alt = f"What the model saw: {title}"
+    pictures = [album.file(name, alt) for name in dict.fromkeys(first.pictures)]
     return Talk(
         title=title,
         outcome=shorter(outcome, 100),
         fine=last.understood is not None,
         frames=[stills.place(i) for i in frames[:_LISTED]],
-        pictures=[album.file(name, alt) for name in dict.fromkeys(first.pictures)],
+        pictures=pictures,
         turns=[_turn(record, stills) for record in records],
+        beside=_beside(pictures),
     )
+
+
+def _beside(pictures: Sequence[Embedded]) -> str:
+    if len(pictures) > 1 or any(p.height > 1.3 * p.width for p in pictures):
+        return "tall"
+    return "square" if any(p.height > 0.5 * p.width for p in pictures) else ""
 
 
 def _turn(record: RequestRecord, stills: Stills) -> Turn:
@@ -235,5 +261,3 @@ def _arguments(call: dict[str, Any]) -> str:
     if not isinstance(arguments, dict):
         return str(arguments)
     return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-
-
