@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import combinations
 from typing import TypeAlias
@@ -21,8 +21,8 @@ Grey: TypeAlias = npt.NDArray[np.uint8]
 
 _HIGHEST = 64
 """The highest number of a frame."""
-_SIDE, _RIM = 56, 4
-"""Pixels of a template and of its white rim: a disc's rim is a fourteenth of its diameter."""
+_SIDE = 40
+"""Pixels of the largest template."""
 _MATCH = 0.8
 """Correlation with the template from which on something is a disc."""
 _NEAR = 80
@@ -51,12 +51,9 @@ def find_discs(picture: Frame) -> list[tuple[int, int, int, int]]:
     likely &= (filled > 0.25) & (filled < 0.8)
     found = []
     for x, y, wide, high, _ in stats[1:][likely].tolist():
-        scores = _scores(grey[y : y + high, x : x + wide], _SIDE - 2 * _RIM)
-        number = int(scores.argmax())
-        if scores[number] > _MATCH:
-            size = round((wide + high) / 2 * _SIDE / (_SIDE - 2 * _RIM))
-            left, top = round(x + (wide - size) / 2), round(y + (high - size) / 2)
-            found.append((number, left, top, size))
+        score, *read = max(_readings(grey, x, y, wide, high), default=(0.0, 0, 0, 0, 0))
+        if score > _MATCH:
+            found.append((read[0], read[1], read[2], read[3]))
     return sorted(found)
 
 
@@ -64,7 +61,7 @@ def number_on(picture: Frame, rect: Rect) -> int:
     """The number on the disc that is said to stand at `rect`; always one of 0 to 64."""
     x0, y0, x1, y1 = rect
     grey = np.asarray(cv2.cvtColor(picture[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY), np.uint8)
-    return int(_scores(grey, _SIDE).argmax())
+    return int(_scores(grey).argmax())
 
 
 def find_boxes(picture: Frame, n_colours: int = 6) -> list[tuple[str, Rect]]:
@@ -87,24 +84,42 @@ def find_boxes(picture: Frame, n_colours: int = 6) -> list[tuple[str, Rect]]:
     return found
 
 
+def _readings(
+    grey: Grey, x: int, y: int, wide: int, high: int
+) -> Iterator[tuple[float, int, int, int, int]]:
+    """What the disc around a black circle may be: `(score, number, x, y, size)`."""
+    guess = round((wide + high) / 2 * 7 / 6)
+    # The smaller, the more of it is the rim, and what is neither black nor white.
+    for size in range(guess, guess + (3 if guess > 24 else 5)):
+        lefts = {x + (wide - size) // 2, x - (size - wide) // 2}
+        tops = {y + (high - size) // 2, y - (size - high) // 2}
+        for left in sorted(lefts):
+            for top in sorted(tops):
+                patch = grey[max(top, 0) : top + size, max(left, 0) : left + size]
+                if patch.shape == (size, size):
+                    scores = _scores(patch)
+                    number = int(scores.argmax())
+                    yield float(scores[number]), number, left, top, size
+
+
 @cache
-def _templates(side: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Normalised discs, `(65, P)`, and which `P` pixels of a square those are; `side` in pixels."""
-    rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
-    inside = np.hypot(rows, columns) < side / 2 - 1
-    edge = (_SIDE - side) // 2
-    whole = [disc(n, _SIDE)[0][..., 0] for n in range(_HIGHEST + 1)]
-    parts = [d[edge : edge + side, edge : edge + side][inside] for d in whole]
-    patterns = np.stack(parts).astype(np.float32)
+def _templates(size: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Normalised discs, `(65, P)`, and which `P` pixels of a square those are."""
+    rows, columns = np.mgrid[:size, :size] - (size - 1) / 2
+    inside = np.hypot(rows, columns) < size / 2 - 1
+    discs = [disc(n, size)[0][..., 0][inside] for n in range(_HIGHEST + 1)]
+    patterns = np.stack(discs).astype(np.float32)
     patterns -= patterns.mean(axis=1, keepdims=True)
     return patterns / np.linalg.norm(patterns, axis=1, keepdims=True), inside
 
 
-def _scores(patch: Grey, side: int) -> Floats:
-    """Correlation of a patch with the discs 0 to 64, or their middles, `(65,)`."""
-    patterns, inside = _templates(side)
-    smooth = cv2.INTER_AREA if len(patch) > side else cv2.INTER_CUBIC
-    seen = cv2.resize(patch, (side, side), interpolation=smooth)[inside].astype(np.float32)
+def _scores(patch: Grey) -> Floats:
+    """Correlation of a square patch with the discs 0 to 64, `(65,)`."""
+    # Drawing templates takes a while; only small discs need some of just their size.
+    if len(patch) > _SIDE:
+        patch = np.asarray(cv2.resize(patch, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
+    patterns, inside = _templates(len(patch))
+    seen = patch[inside].astype(np.float32)
     seen -= seen.mean()
     scores: Floats = patterns @ seen / max(float(np.linalg.norm(seen)), 1e-6)
     return scores

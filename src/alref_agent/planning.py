@@ -1,4 +1,4 @@
-"""What a run would send to the LLM and cost, found out without sending anything."""
+"""What a run would send to the LLM, and cost, found out without sending anything."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alref_agent import build
+from alref_agent.agent.gpt_ps import GptPs
+from alref_agent.agent.questions import BOX, FRAME
 from alref_agent.agent.strategy import Plans
 from alref_agent.config import Config
 from alref_agent.errors import ConfigError
+from alref_agent.media.atomic import whole_file
 from alref_agent.media.video import open_video
 from alref_agent.pipeline import expressions
+from alref_agent.prompts.library import PromptLibrary
+from alref_agent.prompts.prompt import Prompt
 from alref_agent.providers.assembly import llm
+from alref_agent.providers.budget import Budget
+from alref_agent.providers.exchange import Exchange
+from alref_agent.providers.llm import Llm
+from alref_agent.providers.messages import Picture, Sampling
+from alref_agent.providers.policy import Policy, Sender
 from alref_agent.providers.prices import Prices, count_tokens
+from alref_agent.providers.scripted import Scripted
 from alref_agent.tools.assembly import toolbox
 from alref_agent.workspace import Workspace
 
@@ -40,6 +51,66 @@ class Plan:
     """US dollars; None: no price is known."""
     prices_of: str
     """The day of the prices."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One request as a run would send it."""
+
+    system: str
+    text: str
+    pictures: list[Picture]
+
+
+def preview(
+    prompt: Prompt, source: str | Path, text: str, config: Config, window: int = 1
+) -> Preview:
+    """What a prompt looks like when it is sent.
+
+    Args:
+        prompt: Of the step `pivot-frame` or `pivot-box`.
+        source: The video.
+        text: The expression.
+        config: Which frames, which layout, which detector.
+        window: Which window of frames, from 1.
+
+    Raises:
+        InputError: What a run itself would refuse; a prompt of another step.
+    """
+    if prompt.step not in (FRAME, BOX):
+        raise ConfigError(f"{prompt.id} is not sent with frames of a video: see `prompts show`.")
+    (reference,) = expressions(text)
+    video = open_video(source)
+    nobody = Scripted([])
+    prices = Prices({})
+    exchange = Exchange(nobody, Sender(nobody, Policy(), Budget(), prices), prices)
+    library = PromptLibrary(config.prompts.paths, {prompt.id: prompt.source})
+    chosen = {prompt.step.replace("-", "_"): prompt.version}
+    prompts = config.prompts.model_copy(update=chosen)
+    config = config.model_copy(update={"prompts": prompts})
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        closing(Workspace.create(Path(scratch), video, {})) as workspace,
+    ):
+        strategy = GptPs(toolbox(config), Llm(exchange, Sampling(), library), config)
+        question = strategy.preview(workspace, reference, prompt.step, window)
+    return Preview(question.rendered.system, question.rendered.text, list(question.pictures))
+
+
+def write_preview(shown: Preview, folder: Path) -> list[Path]:
+    """Write a preview's text and pictures into a folder; files of the same names are replaced.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
+    contents = {"prompt.txt": f"{shown.system}\n\n{shown.text}".strip().encode()}
+    for number, picture in enumerate(shown.pictures, start=1):
+        suffix = picture.mime_type.rpartition("/")[2].replace("jpeg", "jpg")
+        contents[f"picture-{number}.{suffix}"] = picture.data
+    for name, content in contents.items():
+        with whole_file(folder / name) as path:
+            path.write_bytes(content)
+    return [folder / name for name in contents]
 
 
 def plan(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llm_server.faults import Problem
+from llm_server.faults import ProblemError
 from llm_server.seen import Dressed, Seen
 
 
@@ -46,10 +46,10 @@ class Api(Protocol):
         """Check a chat as strictly as the real server.
 
         Raises:
-            Problem: The real server would refuse it.
+            ProblemError: The real server would refuse it.
         """
         ...
 
     def reply(self, seen: Seen, dressed: Dressed) -> Outgoing: ...
 
-    def problem(self, problem: Problem) -> Outgoing: ...
+    def problem(self, problem: ProblemError) -> Outgoing: ...

@@ -35,8 +35,8 @@ class Fault:
         return float(self.argument)
 
 
-@dataclass
-class Problem(Exception):
+@dataclass(eq=False)
+class ProblemError(Exception):
     """What an API says in its own form where it does not answer."""
 
     status: int
@@ -61,10 +61,10 @@ def read_fault(text: str | None) -> Fault:
     return Fault(name, argument)
 
 
-def problem_of(fault: Fault, key: str, model: str) -> Problem | None:
+def problem_of(fault: Fault, key: str, model: str) -> ProblemError | None:
     """The problem that a fault with a status stands for."""
     if fault.name == "error200":
-        return Problem(200, "Upstream provider failed.", "502", "server_error")
+        return ProblemError(200, "Upstream provider failed.", "502", "server_error")
     if fault.name not in _STATUS:
         return None
     status, argument = int(fault.name), fault.argument
@@ -76,7 +76,7 @@ def problem_of(fault: Fault, key: str, model: str) -> Problem | None:
         headers["Retry-After"] = argument
     elif argument:
         message = argument
-    return Problem(status, message, code, kind, headers=headers)
+    return ProblemError(status, message, code, kind, headers=headers)
 
 
 def _problems(key: str, model: str) -> dict[int, tuple[str, str | None, str]]:
@@ -95,15 +95,15 @@ def _problems(key: str, model: str) -> dict[int, tuple[str, str | None, str]]:
     }
 
 
-def _too_many(argument: str) -> Problem:
+def _too_many(argument: str) -> ProblemError:
     if not argument:
         message = "You exceeded your current quota, please check your plan and billing details."
-        return Problem(429, message, "insufficient_quota", "insufficient_quota")
+        return ProblemError(429, message, "insufficient_quota", "insufficient_quota")
     headers = {}
     if argument.startswith("date:"):
         headers["Retry-After"] = formatdate(time.time() + float(argument[5:]), usegmt=True)
     elif argument != "unsaid":
         headers["Retry-After"] = argument
-    return Problem(
+    return ProblemError(
         429, "Rate limit reached for requests.", "rate_limit_exceeded", "requests", headers=headers
     )

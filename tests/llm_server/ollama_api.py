@@ -9,7 +9,7 @@ from typing import Any
 
 from llm_server.api import Outgoing
 from llm_server.eyes import decode
-from llm_server.faults import Problem
+from llm_server.faults import ProblemError
 from llm_server.seen import BAD, Call, Dressed, Rgb, Seen, Turn, n_tokens
 from llm_server.styles import APOLOGY
 
@@ -35,7 +35,7 @@ class OllamaApi:
         if path == "/api/show":
             try:
                 name = self._known(body.get("model"))
-            except Problem as problem:
+            except ProblemError as problem:
                 return self.problem(problem)
             capabilities = ["completion", "tools"] + ["vision"] * self._sees(name)
             entry = _entry(name)
@@ -51,10 +51,10 @@ class OllamaApi:
 
     def _known(self, name: Any) -> str:
         if not isinstance(name, str) or not name:
-            raise Problem(400, "model is required")
+            raise ProblemError(400, "model is required")
         full = name if ":" in name else f"{name}:latest"
         if full not in {m if ":" in m else f"{m}:latest" for m in self.models or ()}:
-            raise Problem(404, f'model "{name}" not found, try pulling it first')
+            raise ProblemError(404, f'model "{name}" not found, try pulling it first')
         return full
 
     def _sees(self, name: str) -> bool:
@@ -64,29 +64,24 @@ class OllamaApi:
         name = self._known(body.get("model"))
         messages = body.get("messages")
         if not isinstance(messages, list):
-            raise Problem(400, "invalid messages")
+            raise ProblemError(400, "invalid messages")
         turns = tuple(self._turn(message, name) for message in messages)
-        wanted = body.get("format") or None
-        if not isinstance(wanted, str | dict | None) or (
-            isinstance(wanted, str) and wanted != "json"
-        ):
-            raise Problem(400, f'invalid format: "{wanted}"; expected "json" or a JSON schema')
-        schema = {"type": "object", "properties": {}} if wanted == "json" else wanted
+        schema = _schema(body.get("format") or None)
         options = body.get("options") or {}
         for option in ("temperature", "num_predict", "num_ctx", "seed"):
             value = options.get(option)
             if value is not None and not isinstance(value, int | float):
-                raise Problem(400, f"option {option!r} must be of type number")
+                raise ProblemError(400, f"option {option!r} must be of type number")
         tools = tuple(tool["function"] for tool in body.get("tools") or ())
         return Seen(str(body["model"]), turns, schema, tools, key, number, body)
 
     def _turn(self, message: Any, model: str) -> Turn:
         role = message.get("role") if isinstance(message, dict) else None
         if role not in ("system", "user", "assistant", "tool"):
-            raise Problem(400, f"invalid role: {role}")
+            raise ProblemError(400, f"invalid role: {role}")
         text = message.get("content") or ""
         if not isinstance(text, str):
-            raise Problem(
+            raise ProblemError(
                 400, "json: cannot unmarshal array into Go struct field .messages.content"
             )
         pictures: list[Rgb] = []
@@ -94,7 +89,7 @@ class OllamaApi:
             try:
                 picture = decode(data)
             except ValueError as error:
-                raise Problem(400, f"Failed to load image or audio file: {error}") from error
+                raise ProblemError(400, f"Failed to load image or audio file: {error}") from error
             # A model without eyes is given the words alone, and nobody is told.
             if self._sees(model):
                 pictures.append(picture)
@@ -102,7 +97,7 @@ class OllamaApi:
         for call in message.get("tool_calls") or ():
             function = call["function"]
             if not isinstance(function.get("arguments"), dict):
-                raise Problem(400, "json: cannot unmarshal string into tool_calls arguments")
+                raise ProblemError(400, "json: cannot unmarshal string into tool_calls arguments")
             calls.append(Call(function["name"], function["arguments"], call.get("id", "")))
         answered = message.get("tool_name") or message.get("tool_call_id") or ""
         return Turn(role, text, tuple(pictures), tuple(calls), answered)
@@ -138,12 +133,20 @@ class OllamaApi:
         lines = [_line(chunk, dressed) + b"\n" for chunk in chunks]
         return Outgoing(lines, kind="application/x-ndjson", streamed=True)
 
-    def problem(self, problem: Problem) -> Outgoing:
+    def problem(self, problem: ProblemError) -> Outgoing:
         message = problem.message
         if problem.code == "model_not_found":
             message = f'model "{message.split("`")[1]}" not found, try pulling it first'
         body = json.dumps({"error": message}).encode()
         return Outgoing([body], problem.status, headers=problem.headers)
+
+
+def _schema(wanted: Any) -> Mapping[str, Any] | None:
+    if wanted == "json":
+        return {"type": "object", "properties": {}}
+    if wanted is None or isinstance(wanted, dict):
+        return wanted
+    raise ProblemError(400, f'invalid format: "{wanted}"; expected "json" or a JSON schema')
 
 
 def _entry(name: str) -> dict[str, Any]:

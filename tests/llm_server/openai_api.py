@@ -9,7 +9,7 @@ from typing import Any
 
 from llm_server.api import Outgoing
 from llm_server.eyes import decode
-from llm_server.faults import Problem
+from llm_server.faults import ProblemError
 from llm_server.seen import BAD, Call, Dressed, Rgb, Seen, Turn, n_tokens
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -34,12 +34,12 @@ class OpenAiApi:
 
     def read(self, body: Mapping[str, Any], key: str, number: int) -> Seen:
         if not key:
-            raise Problem(401, "You didn't provide an API key.", None)
+            raise ProblemError(401, "You didn't provide an API key.", None)
         model = body.get("model")
         if not isinstance(model, str) or not model:
-            raise Problem(400, "you must provide a model parameter")
+            raise ProblemError(400, "you must provide a model parameter")
         if self.models is not None and model not in self.models:
-            raise Problem(404, f"The model `{model}` does not exist.", "model_not_found")
+            raise ProblemError(404, f"The model `{model}` does not exist.", "model_not_found")
         for name in ("max_tokens", "max_completion_tokens", "seed", "n"):
             value = body.get(name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
@@ -112,7 +112,7 @@ class OpenAiApi:
 
     def _picture(self, part: Mapping[str, Any], where: str) -> Rgb:
         if self.blind:
-            raise Problem(
+            raise ProblemError(
                 400, "Invalid content type. image_url is only supported by certain models.", None
             )
         link = part.get("image_url")
@@ -120,11 +120,11 @@ class OpenAiApi:
             raise _invalid("Invalid value for 'image_url'.", where)
         head, comma, data = str(link.get("url")).partition(",")
         if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-            raise Problem(400, "Failed to download the image.", "invalid_image_url")
+            raise ProblemError(400, "Failed to download the image.", "invalid_image_url")
         try:
             return decode(data, head.removeprefix("data:").removesuffix(";base64"))
         except ValueError as error:
-            raise Problem(
+            raise ProblemError(
                 400, f"You uploaded an unsupported image: {error}.", "invalid_image_format"
             ) from error
 
@@ -147,7 +147,7 @@ class OpenAiApi:
         }
         return Outgoing([_bytes(reply, dressed)])
 
-    def problem(self, problem: Problem) -> Outgoing:
+    def problem(self, problem: ProblemError) -> Outgoing:
         error = {
             "message": problem.message,
             "type": problem.kind,
@@ -158,8 +158,8 @@ class OpenAiApi:
         return Outgoing([body], problem.status, headers=problem.headers)
 
 
-def _invalid(message: str, parameter: str) -> Problem:
-    return Problem(400, message, "invalid_value", parameter=parameter)
+def _invalid(message: str, parameter: str) -> ProblemError:
+    return ProblemError(400, message, "invalid_value", parameter=parameter)
 
 
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -175,7 +175,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if inner.get("strict"):
         missing = set(schema.get("properties", {})) - set(schema.get("required", []))
         if missing or schema.get("additionalProperties") is not False:
-            raise Problem(
+            raise ProblemError(
                 400,
                 f"Invalid schema for response_format '{inner['name']}': 'required' must name every "
                 "property and 'additionalProperties' must be false.",

@@ -77,9 +77,11 @@ class Seen:
             if "boxes" in asked:
                 return "pivot-box"
             return "pivot-frame" if "frame" in asked else "other"
-        if re.search(r"\bbox(es)?\b", self.text, re.IGNORECASE):
+        # What stands between quotes is what users and detectors say, not what is asked.
+        words = re.sub(r'"(?:[^"\\\n]|\\.)*"', "", self.text).lower()
+        if re.search(r"\bbox(es)?\b", words):
             return "pivot-box"
-        return "pivot-frame" if re.search(r"\bframes?\b", self.text, re.IGNORECASE) else "other"
+        return "pivot-frame" if re.search(r"\bframes?\b", words) else "other"
 
 
 @dataclass(frozen=True)
@@ -138,5 +140,6 @@ BAD = "\ue000"
 
 def n_tokens(text: str, pictures: Sequence[Rgb] = ()) -> int:
     """About what a real server would count."""
-    tiles = sum(-(-p.shape[0] // 512) * -(-p.shape[1] // 512) for p in pictures)
-    return max(1, len(text) // 4) + 85 * len(pictures) + 170 * tiles
+    sizes = [picture.shape[:2] for picture in pictures]
+    tiles = sum(int(-(-high // 512) * -(-wide // 512)) for high, wide in sizes)
+    return max(1, len(text) // 4) + 85 * len(sizes) + 170 * tiles

@@ -20,7 +20,9 @@ _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 
 def _names(seen: Seen) -> list[str]:
-    return [name for name in ("frame", "boxes") if name in (seen.schema or {}).get("properties", ())]
+    return [
+        name for name in ("frame", "boxes") if name in (seen.schema or {}).get("properties", ())
+    ]
 
 
 def _form(seen: Seen, answer: Answer, value: Any = ..., words: str | None = None) -> str:

@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-from alref_agent.agent.answers import PivotBoxAnswer, PivotFrameAnswer
 from alref_agent.agent.case import Case
 from alref_agent.agent.pivots import Pivot, candidates, objects, placeholder
-from alref_agent.agent.replies import box_reader, frame_reader
-from alref_agent.agent.sightings import described, sightings
+from alref_agent.agent.questions import BOX, FRAME, Questions
 from alref_agent.agent.strategy import Answer, Choice, Finding, conclude
 from alref_agent.agent.top_box import best_of_frame
-from alref_agent.agent.windows import Window, Windows, box_words
+from alref_agent.agent.windows import Window, Windows
 from alref_agent.config import Config
 from alref_agent.errors import ConfigError
-from alref_agent.prompts.prompt import Prompt
 from alref_agent.providers.llm import Llm, Question
-from alref_agent.providers.messages import Picture, Request
+from alref_agent.providers.messages import Request
 from alref_agent.record import FallbackRecord
 from alref_agent.tools.detection.detect_objects import DetectObjects
 from alref_agent.tools.detection.link_boxes import LinkBoxes
@@ -30,10 +27,8 @@ from alref_agent.tools.frames import SampleFrames
 from alref_agent.tools.segmentation.segment_video import SegmentVideo
 from alref_agent.tools.sheets import ContactSheet
 from alref_agent.tools.tool import Toolbox
-from alref_agent.types import BoxTrack, Detections, Expression
+from alref_agent.types import BoxTrack, Expression
 from alref_agent.workspace import Workspace
-
-FRAME, BOX = "pivot-frame", "pivot-box"
 
 
 class GptPs:
@@ -54,8 +49,7 @@ class GptPs:
         self._segment = tools.get(SegmentVideo)
         self._llm = llm
         self._config = config
-        self._frame_prompt = self._prompt(FRAME, config.prompts.pivot_frame)
-        self._box_prompt = self._prompt(BOX, config.prompts.pivot_box)
+        self._questions = Questions(self._windows, llm, config)
 
     @classmethod
     def from_config(cls, config: Config, tools: Toolbox, llm: Llm | None) -> Self:
@@ -73,13 +67,13 @@ class GptPs:
         """Sheets, pivot frames, candidates, pivot boxes, masks."""
         windows = self._windows.of(workspace)
         cases = [Case(reference) for reference in references]
-        if self._in_words:
+        if self._questions.in_words:
             frames = [i for window in windows for i in window.frame_idxs]
             for case in cases:
                 self._look(workspace, case, frames)
         self._choose_frames(workspace, windows, cases)
         for case in cases:
-            if not self._in_words:
+            if not self._questions.in_words:
                 self._look(workspace, case, [w.frame_idxs[n - 1] for w, n in case.chosen])
         self._choose_boxes(workspace, len(windows), cases)
         tracks = self._tracks(workspace, windows, cases)
@@ -103,36 +97,62 @@ class GptPs:
         most = placeholder(self._config.gpt_ps.max_candidates)
         planned: list[tuple[str, Request]] = []
         for window in windows:
-            sheet = self._sheet(workspace, window, self._frame_prompt)
+            sheet = self._questions.frame_sheet(workspace, window)
             for reference in references:
-                question = self._frame_question(
-                    reference, window, len(windows), sheet, self._unseen(window)
+                question = self._questions.frame(
+                    workspace, Case(reference), window, len(windows), sheet
                 )
                 planned.append((FRAME, self._llm.request(question)))
         for window in windows:
-            sheet = self._sheet(workspace, window, self._box_prompt)
+            sheet = self._questions.box_sheet(workspace, window)
             for reference in references:
-                asked = self._box_question(
+                asked = self._questions.box(
                     workspace, Case(reference), window, 1, len(windows), most, sheet
                 )
                 planned.append((BOX, self._llm.request(asked)))
         return planned
+
+    def preview(
+        self, workspace: Workspace, reference: Expression, step: str, number: int
+    ) -> Question[Any]:
+        """What a step would ask of one window, with the frame in its middle as the pivot.
+
+        Args:
+            workspace: The video.
+            reference: The expression.
+            step: `pivot-frame` or `pivot-box`.
+            number: Of the window, from 1.
+
+        Raises:
+            ConfigError: There is no such window.
+        """
+        windows = self._windows.of(workspace)
+        if not 1 <= number <= len(windows):
+            raise ConfigError(f"There is no window {number}: the video has {len(windows)}.")
+        window, case = windows[number - 1], Case(reference)
+        pivot = (len(window.frames) + 1) // 2
+        frame_idx = window.frame_idxs[pivot - 1]
+        if self._questions.in_words or step == BOX:
+            self._look(
+                workspace, case, window.frame_idxs if self._questions.in_words else [frame_idx]
+            )
+        if step == FRAME:
+            sheet = self._questions.frame_sheet(workspace, window)
+            return self._questions.frame(workspace, case, window, len(windows), sheet)
+        most = self._config.gpt_ps.max_candidates
+        found = candidates(case.frames, frame_idx, most) or placeholder(0, frame_idx)
+        sheet = self._questions.box_sheet(workspace, window, pivot, found)
+        return self._questions.box(workspace, case, window, pivot, len(windows), found, sheet)
 
     # Step 1 --------------------------------------------------------------------------------
 
     def _choose_frames(
         self, workspace: Workspace, windows: Sequence[Window], cases: Sequence[Case]
     ) -> None:
-        sheets = {w.number: self._sheet(workspace, w, self._frame_prompt) for w in windows}
+        sheets = {w.number: self._questions.frame_sheet(workspace, w) for w in windows}
         asked = [(case, window) for case in cases for window in windows]
         questions = [
-            self._frame_question(
-                case.reference,
-                window,
-                len(windows),
-                sheets[window.number],
-                self._seen(workspace, case, window),
-            )
+            self._questions.frame(workspace, case, window, len(windows), sheets[window.number])
             for case, window in asked
         ]
         outcomes = self._llm.ask(questions, workspace.progress, FRAME)
@@ -144,23 +164,6 @@ class GptPs:
             else:
                 case.chosen.append((window, outcome.answer.frame))
 
-    def _frame_question(
-        self,
-        reference: Expression,
-        window: Window,
-        n_windows: int,
-        sheet: tuple[Picture, ...],
-        seen: list[dict[str, Any]],
-    ) -> Question[PivotFrameAnswer]:
-        words = self._windows.words(window, n_windows)
-        return Question(
-            self._frame_prompt.render(expression=reference.text, sightings=seen, **words),
-            sheet,
-            frame_reader(self._frame_prompt, len(window.frames)),
-            reference.exp_id,
-            tuple(window.frame_idxs),
-        )
-
     # Candidates ----------------------------------------------------------------------------
 
     def _look(self, workspace: Workspace, case: Case, frames: Sequence[int]) -> None:
@@ -171,23 +174,6 @@ class GptPs:
         case.found = found.detections[0]
         detected = workspace.detections(case.found.id)[2]
         case.frames = {frame.frame_idx: frame for frame in detected}
-
-    def _seen(self, workspace: Workspace, case: Case, window: Window) -> list[dict[str, Any]]:
-        """The candidates on the frames of a window, in words, where a prompt wants them."""
-        if not self._in_words:
-            return self._unseen(window)
-        most = self._config.gpt_ps.max_candidates
-        return sightings(
-            [candidates(case.frames, i, most) or placeholder(0, i) for i in window.frame_idxs],
-            (workspace.video.height, workspace.video.width),
-            [frame.seconds for frame in window.frames],
-        )
-
-    def _unseen(self, window: Window) -> list[dict[str, Any]]:
-        return [
-            {"number": n, "seconds": frame.seconds, "objects": []}
-            for n, frame in enumerate(window.frames, start=1)
-        ]
 
     # Step 2 --------------------------------------------------------------------------------
 
@@ -201,10 +187,10 @@ class GptPs:
                 if found is None:
                     case.without_boxes.append(frame_idx)
                     continue
-                sheet = self._sheet(workspace, window, self._box_prompt, number, found)
+                sheet = self._questions.box_sheet(workspace, window, number, found)
                 asked.append((case, window, found))
                 questions.append(
-                    self._box_question(workspace, case, window, number, n_windows, found, sheet)
+                    self._questions.box(workspace, case, window, number, n_windows, found, sheet)
                 )
         outcomes = self._llm.ask(questions, workspace.progress, BOX)
         for (case, window, found), outcome in zip(asked, outcomes, strict=True):
@@ -216,37 +202,6 @@ class GptPs:
             else:
                 boxes = tuple(number - 1 for number in answer.boxes)
                 case.pivots.append(Pivot(found.frame_idx, found, boxes, answer.reason))
-
-    def _box_question(
-        self,
-        workspace: Workspace,
-        case: Case,
-        window: Window,
-        number: int,
-        n_windows: int,
-        found: Detections,
-        sheet: tuple[Picture, ...],
-    ) -> Question[PivotBoxAnswer]:
-        size = (workspace.video.height, workspace.video.width)
-        earlier = None
-        if self._in_words and number > 1:
-            earlier = case.frames.get(window.frame_idxs[number - 2])
-        said = [described(found, i, size, earlier) for i in range(len(found.scores))]
-        rendered = self._box_prompt.render(
-            expression=case.reference.text,
-            pivot=number,
-            boxes=box_words(said),
-            n_boxes=len(said),
-            sightings=self._seen(workspace, case, window),
-            **self._windows.words(window, n_windows),
-        )
-        return Question(
-            rendered,
-            sheet,
-            box_reader(self._box_prompt, len(said)),
-            case.reference.exp_id,
-            tuple(window.frame_idxs),
-        )
 
     # What comes of it ----------------------------------------------------------------------
 
@@ -300,33 +255,3 @@ class GptPs:
         ).detections[0]
         case.found = found
         return best_of_frame(found, workspace.detections(found.id)[2])
-
-    # Parts ---------------------------------------------------------------------------------
-
-    @property
-    def _in_words(self) -> bool:
-        """Whether a prompt wants the candidates of all frames in words."""
-        return any("sightings" in p.inputs for p in (self._frame_prompt, self._box_prompt))
-
-    def _sheet(
-        self,
-        workspace: Workspace,
-        window: Window,
-        prompt: Prompt,
-        pivot: int | None = None,
-        found: Detections | None = None,
-    ) -> tuple[Picture, ...]:
-        if prompt.pictures == "none":
-            return ()
-        return self._windows.pictures(workspace, window, pivot, found)
-
-    def _prompt(self, step: str, version: str) -> Prompt:
-        prompt = self._llm.library.get(step, version)
-        provider = self._llm.exchange(step).provider
-        if prompt.pictures != "none" and not provider.sees:
-            raise ConfigError(
-                f"{provider.name}:{provider.model} does not see pictures, and the prompt "
-                f"{prompt.id} has some: --set prompts.pivot_frame=text-v1 "
-                "--set prompts.pivot_box=text-v1, or another LLM."
-            )
-        return prompt

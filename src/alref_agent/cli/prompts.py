@@ -95,6 +95,44 @@ def prompts_diff(
         typer.echo(f"{a} and {b} are the same.")
 
 
+@prompts_app.command("render")
+def prompts_render(
+    name: Annotated[str, typer.Argument(metavar="PROMPT", help="pivot-box/v1, or a .md file.")],
+    video: Annotated[str, typer.Option(help="A video file or a folder of images.")],
+    text: Annotated[str, typer.Option(metavar="EXPRESSION", help="What is looked for.")] = "it",
+    window: Annotated[int, typer.Option(help="Which window of frames, from 1.")] = 1,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Write the text and the pictures there.")
+    ] = None,
+    path: Folders = None,
+    profile: Profile = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+) -> None:
+    """Print a prompt as a run would send it for a window of a video; nothing is sent.
+
+    A pivot-box prompt gets the boxes that the detector finds on the frame in the middle.
+    """
+    from alref_agent.planning import preview
+
+    chosen = load(profile, config, settings)
+    prompt = _library(path, profile, config, settings).find(name)
+    shown = preview(prompt, video, text, chosen, window)
+    if shown.system:
+        typer.echo(f"--- system\n{shown.system.strip()}\n")
+    for number, picture in enumerate(shown.pictures, start=1):
+        height, width = picture.size
+        typer.echo(
+            f"--- picture {number}: {width} x {height}, {len(picture.data):,} bytes, "
+            f"{picture.mime_type}"
+        )
+    typer.echo(f"--- text\n{shown.text.strip()}")
+    if out is not None:
+        from alref_agent.planning import write_preview
+
+        typer.echo("\n" + "\n".join(str(file) for file in write_preview(shown, Path(out))))
+
+
 @prompts_app.command("lint")
 def prompts_lint(
     paths: Annotated[

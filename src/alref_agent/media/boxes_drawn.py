@@ -122,10 +122,10 @@ def _apart(rect: Rect, others: Sequence[Rect], area: Rect, line: int, least: int
 
 
 def _alongside(rect: Rect, other: Rect, axis: int) -> bool:
-    """Whether sides run along each other for half of the shorter one."""
+    """Whether sides run along each other for a fifth of the shorter one."""
     shared = min(rect[axis + 2], other[axis + 2]) - max(rect[axis], other[axis])
     shorter = min(rect[axis + 2] - rect[axis], other[axis + 2] - other[axis])
-    return shared * 2 > shorter
+    return shared * 5 > shorter
 
 
 def _frame(canvas: Frame, rect: Rect, line: int, ink: tuple[int, int, int], rim: int) -> None:

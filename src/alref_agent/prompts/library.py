@@ -194,16 +194,18 @@ def _is_another(prompt: Prompt) -> bool:
 def _text(path: Path) -> str:
     try:
         if path.is_symlink():
-            raise PromptError(f"{path} is a symbolic link; give the file that it leads to.")
+            raise PromptError(f"{path}: it is a symbolic link; give the file that it leads to.")
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise PromptError(f"{path} is no file.")
+            raise PromptError(f"{path}: it is no file.")
         if status.st_size > MAX_BYTES:
-            raise PromptError(f"{path} has {status.st_size} bytes; at most {MAX_BYTES} are taken.")
+            raise PromptError(
+                f"{path}: it has {status.st_size} bytes; at most {MAX_BYTES} are taken."
+            )
         return path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise PromptError(f"{path} cannot be read: {error.strerror}.") from error
+        raise PromptError(f"{path}: it cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise PromptError(f"{path} is not UTF-8 (byte {error.start}).") from error
+        raise PromptError(f"{path}: it is not UTF-8 (byte {error.start}).") from error
     except ValueError as error:  # a path with a null character
-        raise PromptError(f"{path} cannot be read: {error}.") from error
+        raise PromptError(f"{path}: it cannot be read: {error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -110,14 +111,16 @@ def _tiles(result: RunResult) -> list[tuple[str, str]]:
 
 
 def _stages(seconds: Mapping[str, float]) -> list[Stage]:
-    longest = max(seconds.values(), default=0.0) or 1.0
+    # What a plug-in says need not be a number.
+    known = {name: spent if math.isfinite(spent) else 0.0 for name, spent in seconds.items()}
+    longest = max(known.values(), default=0.0) or 1.0
     return [
         Stage(
             name=_STAGES.get(name, shorter(name.replace("_", " "))),
             took=took(spent),
             percent=round(min(100.0, max(0.0, 100 * spent / longest)), 1),
         )
-        for name, spent in sorted(seconds.items(), key=lambda item: -item[1])
+        for name, spent in sorted(known.items(), key=lambda item: -item[1])
     ]
 
 

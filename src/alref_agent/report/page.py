@@ -104,6 +104,7 @@ def render(workspace: Workspace, result: RunResult, masks: str | None) -> str:
         decisions=decisions,
         more_decisions=max(0, len(result.references) - len(decisions)),
         asks_llm=bool(result.requests),
+        shows_pictures=any(r.pictures for r in result.requests),
         costs=costs(result),
         result=result,
         settings=cut(_yaml(result.config)),

@@ -122,11 +122,12 @@ def steps(
 
 
 def understood(record: RequestRecord, stills: Stills) -> list[str]:
-    """What was read from a reply, a line for each thing."""
+    """What was read from a reply, a line for each thing, the answer first."""
     if record.understood is None:
         return []
     said = []
-    for key, value in record.understood.items():
+    order = {"frame": 0, "boxes": 0, "reason": 2}
+    for key, value in sorted(record.understood.items(), key=lambda item: order.get(item[0], 1)):
         if key == "reason" and f'"{key}"' not in record.reply:
             continue  # It stands beside, in the model's own words.
         if key == "confidence" and value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]+"
 )
+_MARKS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{6})"
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+)"
+)
+"""More accents on one letter than any writing has; they would run over what stands around."""
 _NAMED = 8
 """Of a row of unseen characters, so many are named; a reply may have a million of them."""
 LONGEST = 200_000
@@ -26,7 +32,8 @@ def seen(text: str) -> str:
 
     Joiners stay: some languages are misspelt, and some emoji fall apart, without them.
     """
-    return _UNSEEN.sub(_named, text.replace("\r\n", "\n"))
+    text = _UNSEEN.sub(_named, text.replace("\r\n", "\n"))
+    return _MARKS.sub(lambda match: f"{match[1]}⟨{len(match[2]):,} more accents⟩", text)
 
 
 def finalize(value: Any) -> Any:
@@ -56,6 +63,8 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def clock(seconds: float) -> str:
     """A moment of the video: `2.96 s`, `12:05.3`, `1:02:05`."""
+    if not math.isfinite(seconds):
+        return "?"
     if seconds < 60:
         return f"{seconds:.2f} s"
     if seconds < 3600:
@@ -67,6 +76,8 @@ def clock(seconds: float) -> str:
 
 def took(seconds: float) -> str:
     """How long something took: `0.4 s`, `2 min 5 s`."""
+    if not math.isfinite(seconds):
+        return "?"
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds) // 60:,} min {int(seconds) % 60} s"
