@@ -21,6 +21,7 @@ from alref_agent.progress import Progress
 from alref_agent.providers.assembly import llm
 from alref_agent.providers.replay import RECORDED, Recorded
 from alref_agent.record import Call, LlmUsage, RunResult
+from alref_agent.report.page import REPORT, write_report
 from alref_agent.run import RESULT_NAME, Run
 from alref_agent.run_folder import hold_folder
 from alref_agent.sections import OPERATIONAL
@@ -140,7 +141,7 @@ def _run(
         calls=[call.model_copy(update={"arguments": None, "result": None}) for call in calls],
         seconds=_seconds(calls) | {"write": round(time.perf_counter() - started, 3)},
         packages=versions(),
-        files=written.files,
+        files=written.files | ({"report": REPORT} if config.output.report else {}),
         warnings=[
             *warnings,
             *workspace.video.warnings,
@@ -148,6 +149,8 @@ def _run(
             *written.warnings,
         ],
     )
+    if config.output.report:
+        write_report(workspace, result, answer.masks)
     return Run.write(workspace.folder, result)
 
 

@@ -21,7 +21,7 @@ from sheet_reading import find_boxes, find_discs
 Mask: TypeAlias = npt.NDArray[np.bool_]
 MARKER = (0, 0, 255)
 """Pure blue: far from all colours that boxes are drawn in, and rare in nature."""
-_TOLERANCE = 70
+_TOLERANCE = 50
 """A channel's difference that JPEG or a video codec may make to a pure colour."""
 _LEAST = 12
 """Pixels; fewer are noise."""

@@ -1,0 +1,218 @@
+"""What follows `hf:`: a hub id, a folder or a GGUF file; where it lies, and why it cannot be had.
+
+For keys and records, a hub model is called as it was given (`org/name@revision`), a local one by
+the name of its folder or file and a fingerprint (`name@0123456789ab`): of `config.json`, and of
+the names, sizes and times of the model's files. So a record has no path of the user's machine, two
+folders of one name are two models, and so is a folder whose files were changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import constants, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HFValidationError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id
+
+from alref_agent.errors import AlrefError, LlmError, MissingPackageError
+
+CONFIG = "config.json"
+_MODEL_FILES = {".bin", ".gguf", ".jinja", ".json", ".model", ".safetensors", ".txt"}
+_LONGEST = 200
+"""Characters of a message that comes from elsewhere."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model is loaded from."""
+
+    name: str
+    """For keys and records: `org/name@revision`, `folder@fingerprint`."""
+    place: str
+    """A hub id, or the absolute path of a folder."""
+    revision: str | None = None
+    """Of a hub id."""
+    gguf: str | None = None
+    """The file's name in `place`, where it is a GGUF file."""
+    local: bool = True
+    commit: str | None = None
+    """Of a hub id, once it is found: the state of the repository that is loaded."""
+
+    @classmethod
+    def parse(cls, model: str) -> Source:
+        """Read what the user gave, which may lie on this machine or on the hub.
+
+        Raises:
+            LlmError: It is none of what is taken, or not there.
+        """
+        path = Path(model).expanduser()
+        if _is_path(model) or path.exists():
+            return _local(path)
+        place, at, revision = model.partition("@")
+        try:
+            validate_repo_id(place)
+        except HFValidationError as error:
+            raise LlmError(
+                f"hf:{model}: give a hub id (hf:Qwen/Qwen3-VL-4B-Instruct, with @REVISION if you "
+                "like), a folder (hf:./folder) or a GGUF file (hf:/path/to/model.gguf)."
+            ) from error
+        if at and not revision:
+            raise LlmError(f"hf:{model}: a revision should follow the @.")
+        return cls(model, place, revision or None, local=False)
+
+    def found(self) -> Source:
+        """The same with the commit of its repository; asks the hub, or its cache on this machine.
+
+        Raises:
+            LlmError: The hub does not have it, or cannot be reached.
+        """
+        if self.local:
+            return self
+        try:
+            file = hf_hub_download(self.place, CONFIG, revision=self.revision)
+        except Exception as error:
+            raise self.explained(error) from error
+        # The cache has a folder a commit. What is loaded later is of the same one, and is looked
+        # up without asking the hub again.
+        return replace(self, commit=Path(file).parent.name)
+
+    @property
+    def answers_as(self) -> str:
+        """What a reply says that it comes from: the place, with the state that was loaded."""
+        return f"{self.place}@{self.commit}" if self.commit else self.name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every `from_pretrained` is given besides the place; code of strangers never runs."""
+        options: dict[str, Any] = {"trust_remote_code": False}
+        if self.gguf:
+            options["gguf_file"] = self.gguf
+        if self.local:
+            options["local_files_only"] = True
+        else:
+            options["revision"] = self.commit or self.revision
+        return options
+
+    def explained(self, error: Exception) -> AlrefError:
+        """Why loading failed, in one line that says what to do."""
+        if isinstance(error, AlrefError):
+            return error
+        said = first_line(error)
+        for cause in _causes(error):
+            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+                return LlmError(f"hf:{self.name}: the disk is full; see `hf cache` and HF_HOME.")
+            if isinstance(cause, ModuleNotFoundError) and cause.name:
+                return MissingPackageError(
+                    f"hf:{self.name} needs the package {cause.name!r}, which is not installed: "
+                    f"pip install {cause.name}"
+                )
+            if not self.local and (line := self._from_hub(cause)):
+                return LlmError(line)
+        if isinstance(error, ImportError):
+            return MissingPackageError(f"hf:{self.name} needs a package that is missing: {said}")
+        if "does not appear to have" in said or "no file named" in said:
+            return LlmError(
+                f"hf:{self.name} lacks files of a model in transformers' format (config.json, "
+                f"model.safetensors, tokenizer.json): {said}"
+            )
+        return LlmError(f"hf:{self.name} cannot be loaded: {type(error).__name__}: {said}")
+
+    def _from_hub(self, cause: BaseException) -> str | None:
+        page = f"{constants.ENDPOINT}/{self.place}"
+        if isinstance(cause, GatedRepoError):
+            return (
+                f"hf:{self.name} is gated: accept its conditions at {page}, then log in with "
+                "`hf auth login` or set HF_TOKEN."
+            )
+        if isinstance(cause, RevisionNotFoundError):
+            return f"hf:{self.name}: {self.place} has no revision {self.revision!r}; see {page}."
+        if isinstance(cause, RepositoryNotFoundError):
+            return (
+                f"hf:{self.name}: the hub has no model {self.place!r}; for a private one, log in "
+                "with `hf auth login`; for a folder, give its path (hf:./folder)."
+            )
+        unreachable = isinstance(
+            cause, (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
+        )
+        if unreachable or (isinstance(cause, HfHubHTTPError) and cause.response.status_code >= 500):
+            offline = constants.is_offline_mode()
+            why = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} does not answer"
+            revision = f" --revision {self.revision}" if self.revision else ""
+            first = "unset HF_HUB_OFFLINE, and " if offline else ""
+            return (
+                f"hf:{self.name} is not on this machine, and {why}: {first}get it with `hf "
+                f"download {self.place}{revision}`, or give a folder (hf:/path/to/folder)."
+            )
+        if isinstance(cause, EntryNotFoundError):
+            return (
+                f"hf:{self.name} is no model in transformers' format: {page} has no {CONFIG}. "
+                "Of a repository of GGUF files, download one and give its path."
+            )
+        if isinstance(cause, HfHubHTTPError):
+            return f"hf:{self.name}: the hub refused: {first_line(cause)}"
+        return None
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, cut to a length that can be read."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = lines[0] if lines else type(error).__name__
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def _is_path(model: str) -> bool:
+    return (
+        model.startswith((".", "~"))
+        or Path(model).is_absolute()
+        or model.lower().endswith((".gguf", os.sep))
+    )
+
+
+def _local(path: Path) -> Source:
+    path = path.resolve()
+    if not path.exists():
+        raise LlmError(f"hf:{path}: there is no such file or folder.")
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise LlmError(f"hf:{path} is neither a folder nor a .gguf file.")
+        return Source(_named(path, [path]), str(path.parent), gguf=path.name)
+    if not (path / CONFIG).is_file():
+        inside = sorted(file.name for file in path.glob("*.gguf"))
+        hint = f" For the GGUF file in it: hf:{path / inside[0]}" if inside else ""
+        raise LlmError(f"hf:{path} is no model: it has no {CONFIG}.{hint}")
+    files = sorted(file for file in path.iterdir() if file.suffix in _MODEL_FILES)
+    return Source(_named(path, files), str(path))
+
+
+def _named(path: Path, files: list[Path]) -> str:
+    """The name of a local model: reading gigabytes to tell it from others would take too long."""
+    digest = hashlib.sha256()
+    for file in files:
+        about = file.stat()
+        digest.update(f"{file.name}\0{about.st_size}\0{about.st_mtime_ns}\0".encode())
+        if file.name == CONFIG:
+            digest.update(file.read_bytes())
+    return f"{path.name}@{digest.hexdigest()[:12]}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
