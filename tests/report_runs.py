@@ -30,7 +30,7 @@ from doubles import big_square, toolbox
 HOSTILE = {
     "script": "<script>alert(1)</script>",
     "image": '<img src=x onerror="alert(2)">',
-    "attribute": "\" onmouseover=\"alert(3)\" x=\"' onfocus='alert(4)",
+    "attribute": '" onmouseover="alert(3)" x="\' onfocus=\'alert(4)',
     "close": "</pre></div></details></style></title><h1>gotcha</h1>",
     "comment": "<!-- --!> ]]> <![CDATA[",
     "template": "{{ 7 * 7 }} {% raw %} ${7*7} {# #}",

@@ -35,6 +35,8 @@ def test_each_source_is_stronger_than_the_one_before(tmp_path: Path) -> None:
         (["detector.options=[1]"], "detector.options: Input should be a valid dictionary"),
         (["detector.options=a", "detector.options.x=1"], "options is set to a value already"),
         (["seed={"], "seed: cannot read the value '{'"),
+        (["sampling.step=2024-99-99"], "sampling.step: cannot read the value '2024-99-99'"),
+        (["sampling.step=!!int ''"], "sampling.step: cannot read the value"),
     ],
 )
 def test_a_wrong_setting_says_what_is_allowed(settings: list[str], said: str) -> None:

@@ -24,6 +24,7 @@ from doubles import (
     toolbox,
     workspace,
 )
+from sheet_reading import find_boxes, find_discs
 
 
 @pytest.fixture
@@ -63,18 +64,87 @@ def test_sample_frames_takes_every_step_and_the_last(space: Workspace) -> None:
         sample(space, start=12)
 
 
+def opened(space: Workspace, file: Any) -> Any:
+    """The pixels of one file of `contact_sheet`, which is what its result says it is."""
+    with Image.open(space.folder / file.file) as image:
+        assert (image.format, file.mime_type) == ("JPEG", "image/jpeg")
+        assert image.size == (file.width, file.height)
+        return np.array(image)
+
+
 def test_contact_sheet_shows_the_frames(space: Workspace) -> None:
     result = toolbox().named("contact_sheet")(space, frames=[0, 11], layout="horizontal")
-    sheet = np.array(Image.open(space.folder / result.file).convert("RGB"))
-    assert sheet.shape[:2] == (result.height, result.width)
-    assert result.width > 2 * result.height  # two pictures of 4:3 side by side
+    (file,) = result.files
+    assert (result.frames, file.numbers) == ([0, 11], [1, 2])
+    assert file.file == f"record/sheets/{file.digest[:16]}.jpg"
+    assert len(file.digest) == 32
+    sheet = opened(space, file)
+    assert file.width > 2 * file.height  # two pictures of 4:3 side by side
+    assert [number for number, *_ in find_discs(sheet)] == [1, 2]
     red = (sheet[..., 0] > 180) & (sheet[..., 1] < 80)
     left, right = np.array_split(red, 2, axis=1)
     # The square starts at the left of the first picture and ends at the right of the second.
     assert np.nonzero(left)[1].mean() / left.shape[1] < 0.4
     assert np.nonzero(right)[1].mean() / right.shape[1] > 0.6
-    with pytest.raises(ConfigError, match="no frame 12: the video has 0 to 11"):
-        toolbox().named("contact_sheet")(space, frames=[12])
+
+
+def test_contact_sheet_draws_boxes_and_keeps_to_its_limits(space: Workspace) -> None:
+    sheets = toolbox().named("contact_sheet")
+    drawn = [
+        {"picture": 2, "boxes": [[2, 8, 20, 26], [30, 10, 60, 40]]},
+        {"picture": 1, "boxes": []},
+    ]
+    plain, boxed = (
+        sheets(space, frames=[0, 4, 8], layout="vertical", max_side=1024, boxes=boxes).files[0]
+        for boxes in ([], drawn)
+    )
+    assert plain.digest != boxed.digest
+    assert max(boxed.height, boxed.width) <= 1024
+    assert find_boxes(opened(space, plain)) == []
+    found = find_boxes(opened(space, boxed))
+    assert [name for name, _ in found] == ["green", "magenta"]
+    scale = (found[1][1][2] - found[1][1][0]) / 30
+    assert found[1][1][0] - found[0][1][0] == pytest.approx(28 * scale, abs=6)
+    small = sheets(space, frames=[0, 4, 8], max_bytes=20_000).files[0]
+    assert (space.folder / small.file).stat().st_size <= 20_000
+    again = sheets(space, frames=[0, 4, 8], max_bytes=20_001).files[0]
+    assert again == small, "named by content"
+
+
+def test_contact_sheet_makes_a_file_a_frame(space: Workspace) -> None:
+    result = toolbox().named("contact_sheet")(space, frames=[3, 1, 2], layout="separate")
+    assert [file.numbers for file in result.files] == [[1], [2], [3]]
+    assert [find_discs(opened(space, file))[0][0] for file in result.files] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"frames": [12]}, "no frame 12: the video has 0 to 11"),
+        ({"frames": [3, 1, 3]}, "frames: 3 is there twice"),
+        ({"frames": []}, "frames: List should have at least 1 item"),
+        ({"frames": [0], "max_side": 255}, "max_side: Input should be greater than"),
+        ({"frames": [0], "max_bytes": 19_999}, "max_bytes: Input should be greater than"),
+        ({"frames": [0], "layout": "spiral"}, "layout: Input should be 'vertical'"),
+        ({"frames": [0], "boxes": [{"picture": 2, "boxes": []}]}, "no picture 2 among 1"),
+        ({"frames": [0], "boxes": [{"picture": 0, "boxes": []}]}, "boxes.0.picture: Input should"),
+        ({"frames": [0], "boxes": [{"picture": 1, "boxes": []}] * 2}, "picture 1 is there twice"),
+        ({"frames": [0], "boxes": [{"picture": 1, "boxes": [[5, 5, 2, 9]]}]}, "a box is x0, y0"),
+        ({"frames": [0], "boxes": [{"picture": 1, "boxes": [[65, 0, 70, 9]]}]}, "is 64 x 48"),
+        ({"frames": [0], "boxes": [{"picture": 1, "boxes": [[0, 0, 9]]}]}, "boxes.0.boxes.0.3"),
+        (
+            {"frames": [0], "boxes": [{"picture": 1, "boxes": [[0, 0, 9, 9]] * 13}]},
+            "at most 12 items",
+        ),
+    ],
+)
+def test_contact_sheet_says_what_is_wrong(
+    space: Workspace, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        toolbox().named("contact_sheet")(space, **arguments)
+    assert said in str(error.value)
+    assert not (space.folder / "record").exists()
 
 
 def test_detect_objects_looks_once_at_a_frame_for_all_expressions(space: Workspace) -> None:

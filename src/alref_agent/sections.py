@@ -38,7 +38,7 @@ class LlmConfig(Section):
     concurrency: int = Field(8, ge=1, le=256)
     """How many requests are out at once."""
     timeout: float = Field(120, gt=0)
-    """Seconds after which a request has failed."""
+    """Seconds without a sign of life after which a request has failed."""
     attempts: int = Field(5, ge=1, le=100)
     """How often a request is sent before failures that may pass count as final."""
     max_wait: float = Field(30, ge=0)
@@ -64,6 +64,7 @@ class PromptsConfig(Section):
 
     pivot_frame: str = "v1"
     pivot_box: str = "v1"
+    agent: str = "v1"
     paths: list[str] = []
     """Folders of prompts of one's own, `STEP/VERSION.md` each."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS masks (
 
 
 class Store:
-    """The file `workspace.sqlite`; one process at a time.
+    """The file `workspace.sqlite`; one process at a time, any thread, one after the other.
 
     Raises (every method):
         OutputError: Another process has it, the disk is full, the file is damaged.
@@ -36,9 +37,14 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Agents call tools from threads of their own. What one thread does in a transaction must
+        # not mix with what another does: they wait for each other.
+        self._lock = threading.RLock()
         with self._guard():
             # Autocommit, so that `transaction` alone decides what belongs together.
-            self._connection = sqlite3.connect(path, timeout=0.5, isolation_level=None)
+            self._connection = sqlite3.connect(
+                path, timeout=0.5, isolation_level=None, check_same_thread=False
+            )
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             with self.transaction():
                 for statement in _SCHEMA.split(";"):
@@ -159,7 +165,8 @@ class Store:
     @contextmanager
     def _guard(self) -> Iterator[None]:
         try:
-            yield
+            with self._lock:
+                yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 message = f"{self._path.parent} is in use by another process; wait for it to end."

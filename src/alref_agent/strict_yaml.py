@@ -36,7 +36,11 @@ def parse_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError, RecursionError: It is no YAML, has aliases, or a key twice.
     """
-    return yaml.load(text, _Loader)  # a safe loader, made stricter
+    try:
+        return yaml.load(text, _Loader)  # a safe loader, made stricter
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        # What its constructors let out: a date as 2024-99-99, a number of 5,000 digits.
+        raise yaml.YAMLError(f"a value cannot be read: {error}") from error
 
 
 class _Loader(yaml.SafeLoader):

@@ -112,6 +112,13 @@ class Workspace:
         """Which video this is."""
         return VideoRecord(**_describe(self.video))
 
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """The settings that decide what its run gives; None where it was made for no run."""
+        request = self._store.fact("request")
+        settings: dict[str, Any] | None = request.get("config") if request else None
+        return settings
+
     # Documents -----------------------------------------------------------------------------
 
     def add_detections(
@@ -206,8 +213,8 @@ class Workspace:
     @contextmanager
     def recording(self) -> Iterator[list[str]]:
         """All that a call keeps stays, or nothing does; yields the list for its warnings."""
-        self._warnings = []
         with self._store.transaction():
+            self._warnings = []
             yield self._warnings
 
     def warn(self, message: str) -> None:

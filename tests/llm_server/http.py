@@ -35,7 +35,7 @@ class Http:
         self._server = _Server(port, api, answerer, self.stopping)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True
         )
         self._thread.start()
 
@@ -129,6 +129,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(found or self._here.api.problem(problem))
 
     def _send(self, outgoing: Outgoing, fault: Fault = _FINE) -> None:
+        if self._here.stopping.is_set():
+            # A client that waits for a server that ends is left alone, not answered early.
+            self.close_connection = True
+            return
         if fault.name == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._here.torn.add(self.connection)

@@ -173,16 +173,28 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if wanted.get("type") != "json_schema" or not inner.get("name") or not schema:
         raise _invalid("Invalid 'response_format'.", "response_format")
     if inner.get("strict"):
-        missing = set(schema.get("properties", {})) - set(schema.get("required", []))
-        if missing or schema.get("additionalProperties") is not False:
+        _check_strict(schema, inner["name"])
+    return dict(schema)
+
+
+def _check_strict(part: Any, name: str) -> None:
+    if isinstance(part, list):
+        for inner in part:
+            _check_strict(inner, name)
+    if not isinstance(part, dict):
+        return
+    if "properties" in part:
+        missing = set(part["properties"]) - set(part.get("required", []))
+        if missing or part.get("additionalProperties") is not False:
             raise ProblemError(
                 400,
-                f"Invalid schema for response_format '{inner['name']}': 'required' must name every "
-                "property and 'additionalProperties' must be false.",
+                f"Invalid schema for response_format '{name}': 'required' must name every property "
+                "and 'additionalProperties' must be false.",
                 None,
                 parameter="response_format",
             )
-    return dict(schema)
+    for inner in part.values():
+        _check_strict(inner, name)
 
 
 def _tools(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -82,7 +82,7 @@ def encoded_sheets(
         yield _fitted(pictures, max_bytes)
 
 
-def pixel_digest(pixels: Frame, mime_type: str = JPEG, quality: int = 0) -> str:
+def pixel_digest(pixels: Frame, mime_type: str, quality: int) -> str:
     """32 hexadecimal digits that change with any pixel, the kind of file and its quality.
 
     Not of the file's bytes, which change with the version of the encoder.

@@ -156,10 +156,8 @@ def _planned(wanted: _Wanted, rows: int, columns: int, down_first: bool) -> Plan
     if wanted.beside or short < 2.2 * disc:
         aside = [p for p in (plan(disc, "left"), plan(disc, "above")) if p]
         best = max(aside, key=lambda p: p.height * p.width, default=None)
-        if (
-            best
-            and min(best.height, best.width) >= (_LEAST_SHARE if wanted.beside else _WORTH) * short
-        ):
+        share = _LEAST_SHARE if wanted.beside else _WORTH
+        if best and min(best.height, best.width) >= share * short:
             return best
         # No room beside it: as much of the frame as a number needs.
         disc = max(min(disc, round(0.55 * short)), min(20, round(0.8 * short)), 1)
@@ -174,7 +172,7 @@ def _with_disc(
     disc: int,
     side: Literal["on", "left", "above"],
 ) -> Plan | None:
-    inset = max(2, disc // 8) if side != "on" else min(max(1, disc // 8), 12)
+    inset = min(max(2, disc // 8), 12)
     beside = disc + 2 * inset if side != "on" else 0
     left, top = beside * (side == "left"), beside * (side == "above")
     high = (wanted.max_side - wanted.gap * (rows - 1)) // rows
@@ -183,12 +181,15 @@ def _with_disc(
         return None
     height, width = _scaled(wanted.size, high - top, wide - left)
     right, bottom = _strip(height, width, wanted.n_boxes)
-    if right or bottom:
-        small = _scaled(wanted.size, max(1, high - top - bottom), max(1, wide - left - right))
-        if min(small) < _LEAST_SHARE * min(height, width):
-            right = bottom = 0
-        else:
-            height, width = small
+    small = 0, 0
+    if high - top > bottom and wide - left > right:
+        small = _scaled(wanted.size, high - top - bottom, wide - left - right)
+    if min(small) < _LEAST_SHARE * min(height, width):
+        right = bottom = 0
+    else:
+        height, width = small
+    if side == "on":
+        inset = min(inset, max(0, min(height, width) - disc))
     return Plan(
         rows=rows,
         columns=columns,

@@ -174,7 +174,8 @@ def disc(number: int, size: int) -> tuple[Frame, Frame]:
     ImageDraw.Draw(opacity).ellipse((0, 0, side - 1, side - 1), fill=255)
     draw = ImageDraw.Draw(image)
     draw.ellipse((0, 0, side - 1, side - 1), fill=(255, 255, 255))
-    draw.ellipse((ring, ring, side - 1 - ring, side - 1 - ring), fill=(0, 0, 0))
+    if side > 2 * ring:
+        draw.ellipse((ring, ring, side - 1 - ring, side - 1 - ring), fill=(0, 0, 0))
     small = np.array(image.resize((size, size), Image.Resampling.BOX))
     alpha = np.array(opacity.resize((size, size), Image.Resampling.BOX))
     n = len(str(number))

@@ -68,4 +68,8 @@ def _inputs(expression: str, n_frames: int, phrases: list[str]) -> dict[str, Any
             {"number": i + 1, "colour": colours[i], **found} for i, found in enumerate(objects)
         ],
         "n_boxes": len(phrases),
+        "seconds": 0.4 * n_frames,
+        "height": 480,
+        "width": 854,
+        "max_steps": 25,
     }

@@ -44,7 +44,7 @@ class FrontMatter(BaseModel):
     summary: Line = Field(min_length=1)
     inputs: Annotated[list[str], Field(min_length=1), AfterValidator(_once)]
     pictures: Literal["sheet", "none"]
-    reply: Literal["bracketed", "json"]
+    reply: Literal["bracketed", "json", "free"]
     reply_schema: dict[str, Any] | None = Field(None, alias="schema")
     system: str = ""
     parent: str | None = None
@@ -122,6 +122,11 @@ def _check_names(front: FrontMatter, where: str) -> None:
     for name in front.inputs:
         if name not in STEPS[front.step].inputs:
             raise PromptError(f"{where}: {unknown('input', name, STEPS[front.step].inputs)}")
+    forms = ("bracketed", "json") if STEPS[front.step].answer else ("free",)
+    if front.reply not in forms:
+        raise PromptError(
+            f"{where}: reply: {' or '.join(forms)} for {front.step}, got {front.reply!r}."
+        )
     if front.reply == "json" and front.reply_schema is None:
         raise PromptError(f"{where}: a prompt with reply: json needs a schema.")
     if front.reply != "json" and front.reply_schema is not None:

@@ -49,8 +49,9 @@ class Prompt:
     """What differs from the parent."""
     pictures: Literal["sheet", "none"]
     """`none`: everything is said in words, for LLMs without eyes."""
-    reply: Literal["bracketed", "json"]
-    """A number in square brackets on the last line, or JSON as `schema` says."""
+    reply: Literal["bracketed", "json", "free"]
+    """A number in square brackets on the last line, JSON as `schema` says, or calls of tools and
+    words."""
     schema: dict[str, Any] | None = field(hash=False, repr=False)
     """JSON schema of the reply, with `reply` json."""
     body: str = field(repr=False)

@@ -15,7 +15,7 @@ class Step:
     inputs: Mapping[str, str]
     """Name of an input -> one sentence on what it holds."""
     answer: str
-    """The field of a structured reply that holds the answer."""
+    """The field of a structured reply that holds the answer; empty: there is no structured reply."""
 
 
 _SHARED = {
@@ -50,6 +50,19 @@ STEPS: Mapping[str, Step] = {
             "n_boxes": "How many boxes there are, a number from 1.",
         },
         answer="boxes",
+    ),
+    "agent": Step(
+        "agent",
+        "Find and segment what the words name, by calling tools: the first turn of a conversation.",
+        {
+            "expression": _SHARED["expression"],
+            "n_frames": "How many frames the video has.",
+            "seconds": "How long the video is.",
+            "height": "Of a frame, in pixels.",
+            "width": "Of a frame, in pixels.",
+            "max_steps": "How many turns the LLM has at most.",
+        },
+        answer="",
     ),
 }
 """Name of a step -> what it is."""

@@ -19,6 +19,7 @@ from alref_agent.providers.messages import (
     Sampling,
     ToolCall,
 )
+from alref_agent.providers.provider import TransientError
 
 _CUT = {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"}
 _REFUSED = {"content_filter", "refusal", "SAFETY", "PROHIBITED_CONTENT", "guardrail_intervened"}
@@ -66,17 +67,25 @@ class ChatModelProvider:
             return Reply(text, self.model, finish="unreadable")
         except Exception as error:
             raise translated(error, f"{self.name}:{self.model}") from error
-        assert isinstance(answer, AIMessage)
+        if not self.is_whole(answer):
+            raise TransientError("the reply ends in its middle")
         return to_reply(answer, self.model)
 
     def structured(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """What asks this API for a reply that follows a JSON schema."""
-        return {
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
-            }
-        }
+        return {"response_format": json_format(schema)}
+
+    def is_whole(self, answer: AIMessage) -> bool:
+        """Whether nothing is missing at the end of an answer."""
+        return True
+
+
+def json_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON schema as OpenAI's API takes it."""
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
+    }
 
 
 def to_langchain(messages: Sequence[Message], openai: Sampling | None) -> list[BaseMessage]:

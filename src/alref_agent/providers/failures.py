@@ -6,15 +6,17 @@ and the clients of other providers are understood too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
-from alref_agent.errors import AlrefError, BackendError, LlmError
+from alref_agent.errors import AlrefError, LlmError
 from alref_agent.providers.provider import TransientError, UnreachableError
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_PAGE = re.compile(r"<html|<!doctype", re.I)
 _LONGEST = 300
 """Characters of a server's message that are shown."""
 
@@ -27,43 +29,45 @@ def translated(error: BaseException, asked: str) -> AlrefError | TransientError:
         asked: Who was asked, for the message.
 
     Returns:
-        A `TransientError` where it may pass, else a `LlmError`; a `BackendError` for what is
-        neither: a bug of a client library or of ours.
+        A `TransientError` where it may pass, a `LlmError` where it stays; what the client library
+        made of an answer that is none may pass too, unless it is a web page.
     """
-    for each in _chain(error):
+    chain = list(_chain(error))
+    for each in chain:
         status = _status(each)
         if status is not None:
-            return _of_status(status, each, asked)
-    names = {name for each in _chain(error) for name in _names(each)}
-    said = _short(error)
-    if names & {"TimeoutException", "APITimeoutError", "TimeoutError", "ReadTimeout"}:
+            return _of_status(status, each, chain, asked)
+    names = {name for each in chain for name in _names(each)}
+    if names & {"TimeoutException", "APITimeoutError", "TimeoutError"}:
         return TransientError("no answer within llm.timeout seconds")
-    if names & {"ConnectError", "ConnectionRefusedError"} or "refused" in said.lower():
-        return UnreachableError(f"no connection ({said})")
-    if names & {"TransportError", "APIConnectionError", "ConnectionError", "RemoteProtocolError"}:
-        return TransientError(f"the connection broke ({said})")
-    if names & {"JSONDecodeError", "APIResponseValidationError"}:
+    root = _short(chain[-1])
+    if names & {"ConnectError", "ConnectionRefusedError"}:
+        return UnreachableError(root)
+    if names & {"TransportError", "APIConnectionError", "ConnectionError"}:
+        return TransientError(f"the connection broke ({root})")
+    if any(_is_page(each) for each in chain):
         return LlmError(
-            f"{asked} answered with something that is no reply of an LLM ({said}): check "
-            "llm.base_url, which usually ends in /v1."
+            f"{asked} answered with a web page, which is no reply of an LLM: check llm.base_url, "
+            "which usually ends in /v1."
         )
-    if names & {"APIError", "ResponseError"}:
-        return TransientError(said)
-    return BackendError(f"{asked} failed: {type(error).__name__}: {said}")
+    return TransientError(f"what came back is no reply ({type(error).__name__}: {_short(error)})")
 
 
-def _of_status(status: int, error: BaseException, asked: str) -> LlmError | TransientError:
-    said = _short(error)
+def _of_status(
+    status: int, error: BaseException, chain: Sequence[BaseException], asked: str
+) -> LlmError | TransientError:
+    said = _sentence(_short(error))
     if status == 401:
         return LlmError(f"{asked} refuses the API key (401): {said}")
     if status == 403:
         return LlmError(f"{asked} may not be used with this API key (403): {said}")
     if status == 404:
         return LlmError(f"{asked} is not there (404): {said} Check llm.model and llm.base_url.")
-    if status == 402 or (status == 429 and "insufficient_quota" in str(error)):
+    if status == 402 or (status == 429 and "insufficient_quota" in _codes(error)):
         return LlmError(f"{asked}: the account has no credit left ({status}): {said}")
     if status in _PASSING or status >= 500:
-        return TransientError(f"{status}: {said}", _retry_after(error))
+        waits = [wait for each in chain if (wait := _retry_after(each)) is not None]
+        return TransientError(f"{status}: {said.rstrip('.')}", waits[0] if waits else None)
     hint = ""
     if "temperature" in said:
         hint = " Set llm.temperature=null for a model that takes none."
@@ -92,13 +96,28 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
+def _codes(error: BaseException) -> set[str]:
+    """What the server calls the failure."""
+    return {str(getattr(error, name, None)) for name in ("code", "type")}
+
+
+def _is_page(error: BaseException) -> bool:
+    texts = [str(error), getattr(error, "doc", None)]
+    texts.append(getattr(getattr(error, "response", None), "text", None))
+    return any(_PAGE.search(text[:2000]) for text in texts if isinstance(text, str))
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def _short(error: BaseException) -> str:
     """The server's own words, in one line."""
     body: Any = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
-    text = str(message or getattr(error, "error", None) or error or type(error).__name__)
-    if "<html" in text.lower():
-        text = "an HTML page"
+    text = str(message or getattr(error, "error", None) or str(error) or type(error).__name__)
+    if _PAGE.search(text):
+        text = "a web page"
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 

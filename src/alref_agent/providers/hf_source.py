@@ -20,14 +20,14 @@ from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
-    HFValidationError,
     HfHubHTTPError,
+    HFValidationError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from alref_agent.errors import AlrefError, LlmError, MissingPackageError
 
@@ -61,8 +61,11 @@ class Source:
             LlmError: It is none of what is taken, or not there.
         """
         path = Path(model).expanduser()
-        if _is_path(model) or path.exists():
-            return _local(path)
+        try:
+            if _is_path(model) or path.exists():
+                return _local(path)
+        except OSError as error:
+            raise LlmError(f"hf:{model} cannot be read: {error.strerror}.") from error
         place, at, revision = model.partition("@")
         try:
             validate_repo_id(place)
@@ -110,8 +113,6 @@ class Source:
 
     def explained(self, error: Exception) -> AlrefError:
         """Why loading failed, in one line that says what to do."""
-        if isinstance(error, AlrefError):
-            return error
         said = first_line(error)
         for cause in _causes(error):
             if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
@@ -150,7 +151,7 @@ class Source:
             cause, (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
         )
         if unreachable or (isinstance(cause, HfHubHTTPError) and cause.response.status_code >= 500):
-            offline = constants.is_offline_mode()
+            offline = constants.HF_HUB_OFFLINE
             why = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} does not answer"
             revision = f" --revision {self.revision}" if self.revision else ""
             first = "unset HF_HUB_OFFLINE, and " if offline else ""
@@ -195,8 +196,10 @@ def _local(path: Path) -> Source:
         inside = sorted(file.name for file in path.glob("*.gguf"))
         hint = f" For the GGUF file in it: hf:{path / inside[0]}" if inside else ""
         raise LlmError(f"hf:{path} is no model: it has no {CONFIG}.{hint}")
-    files = sorted(file for file in path.iterdir() if file.suffix in _MODEL_FILES)
-    return Source(_named(path, files), str(path))
+    files = sorted(
+        file for file in path.iterdir() if file.suffix in _MODEL_FILES and file.is_file()
+    )
+    return Source(_named(path, sorted(files)), str(path))
 
 
 def _named(path: Path, files: list[Path]) -> str:

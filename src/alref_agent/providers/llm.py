@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from alref_agent.errors import ReplyError
 from alref_agent.progress import Progress, Silent
 from alref_agent.prompts.library import PromptLibrary
-from alref_agent.prompts.prompt import Rendered
+from alref_agent.prompts.prompt import Prompt, Rendered
 from alref_agent.providers.exchange import Answered, Exchange
 from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling
 from alref_agent.record import LlmUsage, PromptRecord, RequestRecord
@@ -123,13 +123,7 @@ class Llm:
                 raised.
         """
         for question in questions:
-            prompt = question.rendered.prompt
-            self._prompts.setdefault(
-                prompt.id,
-                PromptRecord(
-                    step=prompt.step, id=prompt.id, digest=prompt.digest, source=prompt.source
-                ),
-            )
+            self._note(question.rendered.prompt)
         if not questions:
             return []
         stop = threading.Event()
@@ -148,12 +142,28 @@ class Llm:
         return [each.outcome for each in asked]
 
     def say(self, request: Request, step: str, exp_id: str = "") -> Answered:
-        """One turn of a conversation that is not made of prompt files; recorded by the caller.
+        """One turn of a conversation; recorded by the caller, with `record`.
 
         Raises:
             LlmError, LlmUnavailableError, BudgetError: As `ask`.
         """
         return self.exchange(step).reply(request, threading.Event())
+
+    def conversation(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> Request:
+        """A conversation as it is sent.
+
+        Args:
+            messages: All turns so far.
+            tools: Tools that may be called, each `{"name", "description", "parameters"}`.
+        """
+        return Request(tuple(messages), self._sampling, tools=tuple(tools), repeat=self._repeat)
+
+    def record(self, prompt: Prompt, record: RequestRecord) -> None:
+        """Write down a turn of a conversation that began with a prompt."""
+        self._note(prompt)
+        self.requests.append(record)
 
     def usage(self) -> LlmUsage:
         """All requests together."""
@@ -168,6 +178,14 @@ class Llm:
             output_tokens=sum(r.output_tokens or 0 for r in paid),
             cost=None if None in costs else round(sum(c for c in costs if c is not None), 6),
             models=sorted({r.answered_by for r in self.requests}),
+        )
+
+    def _note(self, prompt: Prompt) -> None:
+        self._prompts.setdefault(
+            prompt.id,
+            PromptRecord(
+                step=prompt.step, id=prompt.id, digest=prompt.digest, source=prompt.source
+            ),
         )
 
     def _until_done(
@@ -199,7 +217,20 @@ class Llm:
                 asked.outcome = Outcome(read(answered.reply, question.read))
             except ReplyError as error:
                 asked.outcome = Outcome(None, str(error))
-            asked.records.append(_record(question, request, answered, asked.outcome, repair))
+            asked.records.append(
+                request_record(
+                    question.rendered.prompt,
+                    request,
+                    answered,
+                    text=request.messages[-1].words,
+                    exp_id=question.exp_id,
+                    frames=question.frames,
+                    pictures=question.pictures,
+                    understood=asked.outcome.answer,
+                    problem=asked.outcome.problem,
+                    repair=repair,
+                )
+            )
             if asked.outcome.answer is not None:
                 break
             request = self._repair(request, answered.reply, asked.outcome.problem, question)
@@ -239,28 +270,39 @@ def read(reply: Reply, reader: Callable[[str], A]) -> A:
     return reader(reply.text)
 
 
-def _record(
-    question: Question[A], request: Request, answered: Answered, outcome: Outcome[A], repair: bool
+def request_record(
+    prompt: Prompt,
+    request: Request,
+    answered: Answered,
+    *,
+    text: str,
+    exp_id: str,
+    frames: Sequence[int],
+    pictures: Sequence[Picture],
+    understood: BaseModel | Mapping[str, Any] | None,
+    problem: str = "",
+    repair: bool = False,
 ) -> RequestRecord:
-    prompt, reply = question.rendered.prompt, answered.reply
-    last = request.messages[-1]
+    """A request and what came of it, for the record; see `RequestRecord` for the fields."""
+    reply = answered.reply
+    plain = understood.model_dump(mode="json") if isinstance(understood, BaseModel) else understood
     return RequestRecord(
         key=answered.key,
         digest=request.digest,
         step=prompt.step,
         prompt=prompt.id,
         prompt_digest=prompt.digest,
-        exp_id=question.exp_id,
-        frames=list(question.frames),
-        pictures=[picture.file for picture in question.pictures],
-        text="\n".join(part for part in last.parts if isinstance(part, str)),
+        exp_id=exp_id,
+        frames=list(frames),
+        pictures=[picture.file for picture in pictures],
+        text=text,
         asked=answered.asked,
         answered_by=reply.model,
         reply=reply.text,
         finish=reply.finish,
         tool_calls=[asdict(call) for call in reply.tool_calls],
-        understood=outcome.answer.model_dump(mode="json") if outcome.answer else None,
-        problem=outcome.problem,
+        understood=None if plain is None else dict(plain),
+        problem=problem,
         repair=repair,
         source=answered.source,
         attempts=reply.attempts,

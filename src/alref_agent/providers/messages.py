@@ -55,6 +55,11 @@ class Message:
     tool_call_id: str = ""
     """Of a `tool` turn: the call that it answers."""
 
+    @property
+    def words(self) -> str:
+        """All text of it."""
+        return "\n".join(part for part in self.parts if isinstance(part, str))
+
     def plain(self) -> dict[str, Any]:
         """As JSON, with pictures by digest and place."""
         parts: list[dict[str, Any]] = [

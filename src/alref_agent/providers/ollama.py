@@ -8,6 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
+from langchain_core.messages import AIMessage
 from langchain_ollama import ChatOllama
 
 from alref_agent.config import Config
@@ -53,6 +54,10 @@ class Ollama(ChatModelProvider):
     def structured(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """What asks for a reply that follows a JSON schema."""
         return {"format": dict(schema)}
+
+    def is_whole(self, answer: AIMessage) -> bool:
+        """Whether the stream came to its end: one that breaks off is taken for whole otherwise."""
+        return bool(answer.response_metadata.get("done"))
 
 
 def _from_environment() -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from langchain_openai import ChatOpenAI
 
 from alref_agent.config import Config
-from alref_agent.providers.chat_model import ChatModelProvider
+from alref_agent.providers.chat_model import ChatModelProvider, json_format
 from alref_agent.providers.keys import api_key, server_url
 
 KEY = "OPENAI_API_KEY"
@@ -16,6 +17,9 @@ KEY = "OPENAI_API_KEY"
 
 class OpenAi(ChatModelProvider):
     """See the module. `llm.base_url` names another server; those at home need no key."""
+
+    _extra: Mapping[str, Any] = {}
+    """What the user adds to the body of every request."""
 
     @classmethod
     def from_config(cls, model: str, config: Config) -> Self:
@@ -43,5 +47,13 @@ class OpenAi(ChatModelProvider):
             use_responses_api=None if url is None else False,
             **options,
         )
+        # Through `response_format` itself the client would raise for replies that were cut off.
+        extra: dict[str, Any] = dict(options.get("extra_body") or {})
         name = "openai" if url is None else f"openai at {urlsplit(url).netloc}"
-        return cls(name, model, chat, detail=True)
+        provider = cls(name, model, chat, detail=True)
+        provider._extra = extra
+        return provider
+
+    def structured(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """What asks for a reply that follows a JSON schema."""
+        return {"extra_body": dict(self._extra) | {"response_format": json_format(schema)}}

@@ -109,15 +109,17 @@ class Album:
         return f"picture-{self._count}"
 
 
-def shrunk(picture: Frame, short_side: int) -> Frame:
-    """The picture with its short side at most so long, and the long one at most four times that."""
+def fitted(picture: Frame, short_side: int) -> Frame:
+    """The picture with its short side so long, and the long one at most four times that.
+
+    Small ones are enlarged, at most four times, so that lines drawn on them are thin.
+    """
     height, width = picture.shape[:2]
-    scale = min(1.0, short_side / min(height, width), 4 * short_side / max(height, width))
-    if scale == 1.0:
-        return picture
+    scale = min(short_side / min(height, width), 4 * short_side / max(height, width), 4.0)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small: Frame = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype("uint8")
-    return small
+    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    resized: Frame = cv2.resize(picture, size, interpolation=smooth).astype("uint8")
+    return resized
 
 
 def _looked_at(data: bytes) -> tuple[str, int, int]:

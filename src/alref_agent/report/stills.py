@@ -11,7 +11,7 @@ import numpy as np
 from alref_agent.errors import AlrefError
 from alref_agent.media.boxes_drawn import draw_labels, draw_lines, outlines
 from alref_agent.media.drawing import paint_masks
-from alref_agent.report.pictures import shrunk
+from alref_agent.report.pictures import fitted
 from alref_agent.report.words import clock
 from alref_agent.types import Floats, Frame, Mask
 from alref_agent.workspace import Workspace
@@ -96,7 +96,7 @@ class Stills:
         if not self.has(frame_idx):
             return None
         try:
-            return shrunk(self._workspace.video.frame(frame_idx), SHORT_SIDE)
+            return fitted(self._workspace.video.frame(frame_idx), SHORT_SIDE)
         except AlrefError:
             return None
 
@@ -132,7 +132,8 @@ def colours(obj_ids: Sequence[int]) -> Mapping[int, int]:
 
 def _resized(mask: Mask, frame: Frame) -> Mask:
     height, width = frame.shape[:2]
-    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    smooth = cv2.INTER_AREA if height < mask.shape[0] else cv2.INTER_LINEAR
+    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=smooth)
     # What is thinner than a small pixel is still seen.
     small: Mask = share > min(0.5, float(share.max()) / 2)
     return small
