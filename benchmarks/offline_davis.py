@@ -22,26 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from alref_agent import segment
-from alref_agent.evaluation.boundary import boundary_accuracy
-from alref_agent.evaluation.region import region_similarity
-
-
-def level(folder: Path) -> Path:
-    """The folder itself, or its level `480p` where there is one."""
-    return folder / "480p" if (folder / "480p").is_dir() else folder
-
-
-def score(masks: list[npt.NDArray[np.bool_]], truths: Path) -> tuple[float, float]:
-    """Mean J and mean F over all frames."""
-    files = sorted(truths.glob("*.png"))
-    if len(files) != len(masks):
-        raise SystemExit(f"{truths}: {len(files)} annotations for {len(masks)} frames")
-    j, f = [], []
-    for file, mask in zip(files, masks, strict=True):
-        truth = np.asarray(Image.open(file).convert("L")) > 0
-        j.append(region_similarity(mask, truth))
-        f.append(boundary_accuracy(mask, truth))
-    return float(np.mean(j)), float(np.mean(f))
+from scoring import level, score, truths_in
 
 
 def run(
@@ -78,7 +59,12 @@ def main() -> None:
             for i, expression in enumerate(expressions[sequence]):
                 folder = out / f"{sequence}-{i}"
                 masks, took = run(frames_of / sequence, expression, folder, arguments.set)
-                j, f = score(masks, truths_of / sequence)
+                truths = truths_in(truths_of / sequence)
+                if len(truths) != len(masks):
+                    raise SystemExit(
+                        f"{sequence}: {len(truths)} annotations for {len(masks)} frames"
+                    )
+                j, f = score(masks, truths)
                 figures.append((j, f))
                 n_frames, seconds = n_frames + len(masks), seconds + took
                 print(

@@ -138,7 +138,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults(api: ApiName, fault: str) -> None:
     with serve(api, mind="fixed:3", script=[fault]) as server:
-        client = chat(api, server.url, timeout=0.3)
+        client = chat(api, server.url, timeout=0.3 if fault.startswith("stall") else 5.0)
         with pytest.raises(Exception) as caught:
             client.invoke(WHICH_FRAME)
         error = caught.value
@@ -154,17 +154,18 @@ def test_faults(api: ApiName, fault: str) -> None:
         answer = getattr(error if api == "openai" else error.__context__, "response", None)
         after = answer.headers.get("retry-after") if answer is not None else None
         assert (after is not None) == fault.endswith(":7")
-        assert client.invoke(WHICH_FRAME).text.endswith("[3]"), "then all is well"
+        well = chat(api, server.url).invoke(WHICH_FRAME)
+        assert well.text.endswith("[3]"), "and from then on all is well"
         assert server.n_calls == 2
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_a_slow_answer_and_an_unfinished_one(api: ApiName) -> None:
-    with serve(api, mind="fixed:3", script=["slow:0.5", "unfinished"]) as server:
+    with serve(api, mind="fixed:3", script=["slow:1.2", "unfinished"]) as server:
         started = time.perf_counter()
-        client = chat(api, server.url, timeout=0.3)
+        client = chat(api, server.url, timeout=0.8)
         assert client.invoke(WHICH_FRAME).text.endswith("[3]"), "each piece came in time"
-        assert time.perf_counter() - started > 0.4
+        assert time.perf_counter() - started > 1.0
         if api == "openai":
             with raises("JSONDecodeError"):
                 client.invoke(WHICH_FRAME)

@@ -160,18 +160,21 @@ def _qwen(folder: Path, family: Family) -> Path:
         size={"shortest_edge": 56 * 56, "longest_edge": 112 * 112},
         temporal_patch_size=2,
     )
-    edit(
-        folder / "video_preprocessor_config.json",
-        video_processor_type=f"{name}VideoProcessor",
-        processor_class=f"{name}Processor",
-        patch_size=patch,
-    )
+    if family == "qwen3_vl":
+        edit(
+            folder / "video_preprocessor_config.json",
+            video_processor_type="Qwen3VLVideoProcessor",
+            processor_class="Qwen3VLProcessor",
+            patch_size=patch,
+        )
     template = TURNS.replace("IMAGE", f"<|vision_start|>{image}<|vision_end|>")
     edit(folder / "chat_template.json", chat_template=template)  # the older way, still on hubs
     return folder
 
 
-def _tokenizer(special: list[str], template: str | None, named: dict[str, str] | None = None) -> Any:
+def _tokenizer(
+    special: list[str], template: str | None, named: dict[str, str] | None = None
+) -> Any:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bare = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
     bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)  # type: ignore[assignment]

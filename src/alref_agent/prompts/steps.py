@@ -15,7 +15,7 @@ class Step:
     inputs: Mapping[str, str]
     """Name of an input -> one sentence on what it holds."""
     answer: str
-    """The field of a structured reply that holds the answer; empty: there is no structured reply."""
+    """The field of a structured reply that holds the answer; empty: there is none."""
 
 
 _SHARED = {

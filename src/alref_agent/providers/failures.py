@@ -70,7 +70,7 @@ def _of_status(
         return TransientError(f"{status}: {said.rstrip('.')}", waits[0] if waits else None)
     hint = ""
     if "temperature" in said:
-        hint = " Set llm.temperature=null for a model that takes none."
+        hint = " Set llm.temperature=null for a model that takes no other."
     return LlmError(f"{asked} does not take the request ({status}): {said}{hint}")
 
 

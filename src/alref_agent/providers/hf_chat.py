@@ -224,7 +224,8 @@ def _processor(source: Source, config: PreTrainedConfig) -> Any:
         try:
             load: Any = AutoProcessor.from_pretrained  # it has no types
             processor = load(source.place, config=config, **source.options)
-        except ImportError:  # what a video alone would need: SmolVLM's wants num2words
+        # What only videos would need may be missing: num2words, settings of a video processor.
+        except Exception:
             if not wants_video:
                 raise
         else:

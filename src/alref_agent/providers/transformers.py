@@ -8,21 +8,12 @@ at the first request, which may take minutes; requests are served one at a time.
 from __future__ import annotations
 
 import inspect
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
-from logging import CRITICAL
 from typing import Any, Self
 
 import torch
-from huggingface_hub import logging as hub_logging
-from huggingface_hub.utils import (  # type: ignore[attr-defined]
-    are_progress_bars_disabled,
-    disable_progress_bars,
-    enable_progress_bars,
-)
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
@@ -33,12 +24,12 @@ from transformers import (
     PreTrainedConfig,
     StoppingCriteriaList,
 )
-from transformers.utils import logging
 
 from alref_agent.config import Config
 from alref_agent.errors import LlmError
 from alref_agent.providers.hf_chat import Chat
 from alref_agent.providers.hf_generation import TEMPLATE, Clock, ends, generation
+from alref_agent.providers.hf_quiet import hushed, quiet
 from alref_agent.providers.hf_source import Source, first_line
 from alref_agent.providers.messages import Finish, Reply, Request
 
@@ -95,7 +86,7 @@ class Transformers:
                 device is not there.
             MissingPackageError: A package that reads it is not installed.
         """
-        with _quiet():
+        with quiet():
             source = Source.parse(model).found()
             try:
                 settings = AutoConfig.from_pretrained(source.place, **source.options)
@@ -119,7 +110,7 @@ class Transformers:
                 f"hf:{self.model} does not see: use text prompts (--set prompts.pivot_frame=text-v1"
                 " --set prompts.pivot_box=text-v1), or take a model that does."
             )
-        with self._lock, _quiet():
+        with self._lock, quiet():
             try:
                 if self._loaded is None:
                     self._loaded = self._load()
@@ -140,13 +131,14 @@ class Transformers:
         if quantized:  # such weights cannot be moved once they are loaded
             options["device_map"] = {"": str(self._device)}
         try:
-            model, report = kind.from_pretrained(
-                self._source.place,
-                config=self._settings,
-                dtype=_dtype(self._device),
-                output_loading_info=True,
-                **options,
-            )
+            with hushed() if self._source.gguf else nullcontext():
+                model, report = kind.from_pretrained(
+                    self._source.place,
+                    config=self._settings,
+                    dtype=_dtype(self._device),
+                    output_loading_info=True,
+                    **options,
+                )
         # What is wrong with weights shows as an exception of any class.
         except Exception as error:
             if _no_memory(error):
@@ -276,27 +268,3 @@ def _no_memory(error: BaseException) -> bool:
         or "out of memory" in said
         or "can't allocate memory" in said
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from writing into the run's own output.
-
-    What matters of what it would say is an error here. Only a download of gigabytes is shown, to a
-    person who waits for it.
-    """
-    said, hub_said = logging.get_verbosity(), hub_logging.get_verbosity()
-    bars, hub_bars = logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
-    logging.set_verbosity(CRITICAL)
-    hub_logging.set_verbosity(CRITICAL)
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    if hub_bars and sys.stderr.isatty():
-        enable_progress_bars()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(said)
-        hub_logging.set_verbosity(hub_said)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-        (enable_progress_bars if hub_bars else disable_progress_bars)()

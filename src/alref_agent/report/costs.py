@@ -25,7 +25,8 @@ _STAGES = {
 _FALLBACKS = {
     "pivot-frame": "step 1 had no usable answer",
     "pivot-box": "step 2 had no usable answer",
-    "top-box": "the best box of the first frame was taken instead",
+    "agent": "the model ended without a usable answer",
+    "top-box": "the best box of the first frame was looked for instead",
 }
 
 

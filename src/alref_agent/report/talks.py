@@ -30,6 +30,8 @@ class Turn:
     """A request and its reply."""
 
     record: RequestRecord
+    told: str
+    """What `text` is."""
     text: str
     reply: str
     tools: list[str]
@@ -159,7 +161,9 @@ def _titled(
     return f"{title}: {names}, {stills.time(first)} to {stills.time(last)}"
 
 
-def _talk(records: Sequence[RequestRecord], title: str, stills: Stills, album: Album) -> Talk:
+def _talk(
+    records: Sequence[RequestRecord], title: str, later: bool, stills: Stills, album: Album
+) -> Talk:
     first, last = records[0], records[-1]
     frames = [i for i in first.frames if stills.has(i)]
     lines = understood(last, stills)
@@ -176,7 +180,7 @@ def _talk(records: Sequence[RequestRecord], title: str, stills: Stills, album: A
         fine=last.understood is not None,
         frames=[stills.place(i) for i in frames[:_LISTED]],
         pictures=pictures,
-        turns=[_turn(record, stills) for record in records],
+        turns=[_turn(record, stills, later) for record in records],
         beside=_beside(pictures),
     )
 
@@ -187,15 +191,21 @@ def _beside(pictures: Sequence[Embedded]) -> str:
     return "square" if any(p.height > 0.5 * p.width for p in pictures) else ""
 
 
-def _turn(record: RequestRecord, stills: Stills) -> Turn:
+def _turn(record: RequestRecord, stills: Stills, later: bool) -> Turn:
     marks = [
         "repair" if record.repair else "",
         _SOURCES[record.source],
         _ENDS.get(record.finish, ""),
         f"asked {record.attempts} times" if record.attempts > 1 else "",
     ]
+    told = f"What the model was asked (prompt {record.prompt}, digest {record.prompt_digest})"
+    if record.repair:
+        told = "The model is shown its reply and what is wrong with it"
+    elif later:
+        told = "What the model was told next: what its tools answered"
     return Turn(
         record=record,
+        told=told,
         text=cut(record.text),
         reply=cut(record.reply),
         tools=[cut(f"{_tool_name(c)}({_arguments(c)})", 2000) for c in record.tool_calls],

@@ -14,6 +14,9 @@ from alref_agent.tools.assembly import toolbox
 from alref_agent.tools.tool import Arguments, Tool, Toolbox
 from alref_agent.workspace import Workspace
 
+NOT_THE_AGENTS = (MissingPackageError, OutputError)
+"""Errors of which an agent need not hear: nothing that it does makes them go away."""
+
 
 def langchain_tools(workspace: Workspace, tools: Toolbox | None = None) -> list[StructuredTool]:
     """Every tool of a toolbox, bound to one workspace.
@@ -44,7 +47,7 @@ def _structured(workspace: Workspace, tool: Tool[Any, Any]) -> StructuredTool:
     def call(**arguments: Any) -> str:
         try:
             return json.dumps(tool(workspace, **arguments).model_dump(mode="json"))
-        except (MissingPackageError, OutputError):
+        except NOT_THE_AGENTS:
             raise
         except InputError as error:
             raise ToolException(str(error)) from error

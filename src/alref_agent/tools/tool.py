@@ -125,19 +125,28 @@ class Tool(ABC, Generic[A, R]):
         Raises:
             ConfigError: Arguments that the tool does not take.
         """
-        try:
-            checked = self.arguments.model_validate(arguments)
-            checked.model_dump_json()  # half a character cannot be written down
-            return checked
-        except PydanticSerializationError as error:
-            raise ConfigError(f"{self.name}: an argument is no text (UTF-8).") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "arguments"
-            known = list(self.arguments.model_fields)
-            if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
-                raise ConfigError(unknown(f"argument of {self.name}", place, known)) from error
-            raise ConfigError(f"{self.name}: {place}: {first['msg']}.") from error
+        return checked_arguments(self.name, self.arguments, arguments)
+
+
+def checked_arguments(name: str, model: type[A], arguments: Mapping[str, Any]) -> A:
+    """The arguments of a tool as a model.
+
+    Raises:
+        ConfigError: Arguments that the tool does not take.
+    """
+    try:
+        checked = model.model_validate(arguments)
+        checked.model_dump_json()  # half a character cannot be written down
+        return checked
+    except PydanticSerializationError as error:
+        raise ConfigError(f"{name}: an argument is no text (UTF-8).") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "arguments"
+        known = list(model.model_fields)
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            raise ConfigError(unknown(f"argument of {name}", place, known)) from error
+        raise ConfigError(f"{name}: {place}: {first['msg']}.") from error
 
 
 T = TypeVar("T", bound="Tool[Any, Any]")
