@@ -6,10 +6,10 @@
 DIR is laid out as for `offline_davis.py`; FOLDER as `examples/clip`: `clip.mp4`, `masks/00000.png`
 and `expressions.json`, `{"1": ["the white cow", ...]}` by the index in the masks.
 
-The oracle answers from the truth, and sees nothing else than what a question shows: in step 1 the
-frame on which most of the object is to be seen, in step 2 the box that overlaps most with it (v1, as
-the paper, one box) or the boxes that together cover it best (v2, several objects). Its replies are
-text and go through the store, the reply parser and the record as those of any LLM. The random
+The oracle answers from the truth and chooses among what a question shows: in step 1 the frame on
+which most of the object is to be seen, in step 2 the box that overlaps most with it (v1: one box,
+as the paper) or the boxes that together cover it best (v2: several objects). Its replies are text
+and go through the exchange, the reply parser and the record as those of any LLM. The random
 answerer names any frame and any box, and never says that nothing fits; its figures are means over
 `--seeds` runs. J and F are taken as in `offline_davis.py`.
 """

@@ -32,6 +32,7 @@ from alref_agent.providers.reply_store import ReplyStore
 from alref_agent.providers.scripted import Scripted
 from alref_agent.workspace import Workspace
 from doubles import HEIGHT, N_FRAMES, WIDTH, big_square, small_square, toolbox, workspace
+from llm_server import serve
 
 Wanted = tuple[str, Mapping[str, Any]]
 Turn = str | Reply | Wanted | list[Wanted]
@@ -45,9 +46,7 @@ DONE = "It is the only square that moves."
 
 def boxed(obj_id: int = 1, *at: int, box: Sequence[float] | None = None) -> Wanted:
     """The big square, or a box that stands still; by default on so many frames that it is whole."""
-    prompts = [
-        {"frame_idx": i, "box": list(box or big_square(i))} for i in at or (0, 3, 6, 9, 11)
-    ]
+    prompts = [{"frame_idx": i, "box": list(box or big_square(i))} for i in at or (0, 3, 6, 9, 11)]
     return "segment_video", {"objects": [{"obj_id": obj_id, "prompts": prompts}]}
 
 
@@ -167,9 +166,7 @@ def test_every_turn_is_in_the_record(run: Callable[..., Run]) -> None:
     assert [p.id for p in done.llm.prompts] == ["agent/v1"]
     assert first.prompt_digest == done.llm.prompts[0].digest
     assert '"the big square"' in first.text and "12 frames" in first.text
-    assert first.understood == {
-        "tool_calls": [{"name": "sample_frames", "arguments": {"step": 5}}]
-    }
+    assert first.understood == {"tool_calls": [{"name": "sample_frames", "arguments": {"step": 5}}]}
     assert (first.finish, first.tool_calls[0]["name"]) == ("tool-calls", "sample_frames")
     assert json.loads(second.text)["n_frames"] == N_FRAMES
     assert (last.reply, last.understood) == (DONE, {"text": DONE})
@@ -431,6 +428,23 @@ def test_two_expressions_have_a_conversation_each_and_share_the_numbers(
     assert [r.exp_id for r in done.llm.requests] == ["0", "0", "1", "2", "2", "3", "3"]
 
 
+def test_objects_that_the_segmenter_loses_have_failed(run: Callable[..., Run]) -> None:
+    class Blind:
+        version = "1"
+
+        def segment(self, video: Any, prompts: Any) -> list[Any]:
+            return []
+
+    points = {"frame_idx": 0, "points": [[10, 12]]}
+    objects = [{"obj_id": n, "prompts": [points]} for n in (1, 2)]
+    objects.append({"obj_id": 3, "prompts": [{"frame_idx": 0, "box": [1, 2, 3, 4]}]})
+    done = run(Mind(("segment_video", {"objects": objects}), DONE), segmenter=Blind())
+    assert [(r.obj_id, r.status) for r in done.answer.objects] == [
+        (1, "failed"), (2, "failed"), (3, "failed"),
+    ]  # fmt: skip
+    assert "no pixels" in done.answer.objects[0].reason
+
+
 def test_points_and_masks_as_prompts(run: Callable[..., Run]) -> None:
     class Keeps:
         """What a mask prompts, it is on that frame; boxes are filled."""
@@ -551,3 +565,74 @@ def test_an_expression_is_data_whatever_it_says(run: Callable[..., Run], hostile
     done = run(Mind(boxed(), DONE), texts=[hostile])
     assert json.dumps(hostile, ensure_ascii=False) in done.provider.requests[0].messages[-1].words
     assert done.answer.objects[0].status == "found"
+
+
+# Through a real client ---------------------------------------------------------------------
+
+
+def served(tmp_path: Path, frames: Path, script: Any, *settings: str, **more: Any) -> Any:
+    """A run as a user would start it, against a server on loopback."""
+    from alref_agent import segment
+
+    with serve("openai", tool_script=script, **more) as server:
+        lines = [
+            "strategy=agent", "llm.model=openai:gpt-4.1", f"llm.base_url={server.url}",
+            "output.overlay=false", "llm.cache=false", *settings,
+        ]  # fmt: skip
+        done = segment(frames, text="the big square", settings=lines, out=tmp_path / "run")
+        return done, server.requests
+
+
+def of_server(wanted: Wanted) -> list[dict[str, Any]]:
+    return [{"name": wanted[0], "arguments": wanted[1]}]
+
+
+def test_a_real_client_and_a_server_that_looks(tmp_path: Path, frames_folder: Path) -> None:
+    script = [
+        of_server(("look_at_frames", {"frames": [0, 6]})) + of_server(SAMPLE),
+        [{"name": "segment_video", "arguments": '{"objects": ['}],
+        of_server(("segmnt_video", {})),
+        of_server(boxed(2)),
+        DONE,
+    ]
+    done, requests = served(tmp_path, frames_folder, script)
+    (record,) = done.objects
+    assert (record.status, record.reason) == ("found", f"The LLM segmented it: “{DONE}”")
+    assert [len(r.seen.pictures) for r in requests] == [0, 1, 1, 1, 1]
+    told = [turn.text for turn in requests[-1].seen.turns if turn.role == "tool"]
+    assert told[2].startswith("segment_video: the arguments are no JSON object: ")
+    assert "Did you mean 'segment_video'" in told[3]
+    assert json.loads(told[4])["objects"][0]["n_frames"] == N_FRAMES
+    assert done.result.strategy == "agent"
+    assert done.result.llm.calls == len(done.result.requests) == 5
+    assert [p.id for p in done.result.prompts] == ["agent/v1"]
+
+    from alref_agent import replay, segment
+
+    again = replay(tmp_path / "run" / "result.json", out=tmp_path / "again")
+    lines = ["strategy=agent", f"llm.model=replay:{tmp_path / 'run'}", "output.overlay=false"]
+    other = segment(frames_folder, text="the big square", settings=lines, out=tmp_path / "other")
+    masks = (tmp_path / "run" / "masks.json").read_bytes()
+    for each, name in ((again, "again"), (other, "other")):
+        assert each.result.llm.calls == 0
+        assert each.objects == done.objects
+        assert (tmp_path / name / "masks.json").read_bytes() == masks
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (lambda seen: of_server(SAMPLE), "reached agent.max_steps (4), without masks"),
+        (["I would take the red one."], "ended without masks: “I would take the red one.”"),
+        ([[{"name": "x", "arguments": "{"}]], "One call went wrong, the last so: Unknown tool"),
+    ],
+)
+def test_a_server_that_leads_nowhere(
+    tmp_path: Path, frames_folder: Path, script: Any, reason: str
+) -> None:
+    done, requests = served(tmp_path, frames_folder, script, "agent.max_steps=4")
+    (record,) = done.objects
+    assert record.status == "failed"
+    assert reason in record.reason
+    assert len(requests) <= 4
+    assert done.result.exit_status == 1

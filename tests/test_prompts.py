@@ -94,7 +94,7 @@ BAD = {
     "an input twice": (changed("n_boxes]", "expression]"), "inputs: 'expression' is there twice"),
     "unknown pictures": (changed("sheet", "sheets"), "pictures: Input should be 'sheet' or"),
     "unknown reply": (changed("bracketed", "text"), "reply: Input should be 'bracketed', "),
-    "another step's reply": (changed("bracketed", "free"), "reply: bracketed or json for pivot-box"),
+    "another step's reply": (changed("bracketed", "free"), "reply: bracketed or json for piv"),
     "another step's parent": (changed("tasks", "parent: pivot-frame/v1\ntasks"), "parent: it "),
     "a terminal's orders": (changed("A short one.", '"\\e[31m"'), "control characters"),
     "a control character": (changed("Find", "Find\x1b[31m"), "line 11 has the control character U"),

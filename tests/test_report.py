@@ -168,14 +168,18 @@ def test_an_agent_s_turns(space: Workspace) -> None:
     result, masks = answered(space, ["the big square"])
     call = {"id": "1", "name": "detect_objects", "arguments": {"frames": [0], "n": "<b>"}}
     records = [
-        request("agent", "0", (), (), reply="", tool_calls=[call], understood={"tools": 1}),
-        request("agent", "0", (), (), reply="Done.", understood={"objects": [{"box": 1}]}),
+        request(
+            "agent", "0", (), (), reply="", tool_calls=[call], understood={"tool_calls": [call]}
+        ),
+        request("agent", "0", (), (), reply="Done.", understood={"text": "Done."}),
     ]
     read = page(space, (result.model_copy(update={"requests": records}), masks))
     assert "The model at work, turn by turn" in read.text
     assert "Turn 1 of 2 asks for detect_objects" in read.text
     assert "detect_objects(frames=[0], n='<b>')" in read.text
     assert "The model said nothing and used a tool." in read.text
+    assert "Turn 2 of 2 Done. What the model was told next: what its tools answered" in read.text
+    assert "Understood:" not in read.text
 
 
 def test_a_word_that_was_taken_for_several(space: Workspace) -> None:

@@ -5,7 +5,10 @@ They read and write bytes: the tokenizer has a token a byte, and those that stru
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +28,7 @@ TURNS = (
 )
 """A chat template; `IMAGE` is where the family's own placeholder goes."""
 PATCH = 16
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def tiny_llm(
@@ -35,9 +39,7 @@ def tiny_llm(
     torch.manual_seed(seed)
     config = tr.LlamaConfig(**_text(tokenizer, context), pad_token_id=tokenizer.pad_token_id)
     model = tr.LlamaForCausalLM(config)
-    _loud(model)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    _save(folder, model, tokenizer)
     return folder
 
 
@@ -47,6 +49,61 @@ def tiny_vlm(folder: Path, family: Family, *, seed: int = 0) -> Path:
     if family in ("smolvlm", "idefics3"):
         return _smolvlm(folder, family)
     return _qwen(folder, family)
+
+
+def serve_hub(folder: Path) -> ThreadingHTTPServer:
+    """A hub on this machine that has the one model `tiny/model`; `tiny/gated` and more it refuses.
+
+    Its address is `http://127.0.0.1:{server_port}`.
+    """
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer()
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+        def _answer(self) -> None:
+            path = self.path.partition("?")[0].removeprefix("/api/models")
+            _, owner, name, *rest = path.split("/")
+            if name == "gated":
+                return self._refuse(403, "GatedRepo")
+            if name == "down":
+                return self._refuse(500, "")
+            if (owner, name) != ("tiny", "model"):
+                return self._refuse(404, "RepoNotFound")
+            if rest and rest[0] in ("revision", "resolve", "tree"):
+                if rest[1] not in ("main", COMMIT):
+                    return self._refuse(404, "RevisionNotFound")
+                file = folder / "/".join(rest[2:])
+                if rest[0] == "resolve" and file.is_file():
+                    return self._send(file.read_bytes())
+                if rest[0] != "revision":
+                    return self._refuse(404, "EntryNotFound")
+            self._send(json.dumps({"id": "tiny/model", "sha": COMMIT}).encode())
+
+        def _refuse(self, status: int, code: str) -> None:
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _send(self, content: bytes) -> None:
+            self.send_response(200)
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
 
 
 def edit(file: Path, **values: Any) -> None:
@@ -88,9 +145,7 @@ def _smolvlm(folder: Path, family: Family) -> Path:
     else:
         model = tr.Idefics3ForConditionalGeneration(tr.Idefics3Config(**shape))
         name = "Idefics3"
-    _loud(model)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    _save(folder, model, tokenizer)
     edit(
         folder / "preprocessor_config.json",
         image_processor_type=f"{name}ImageProcessor",
@@ -146,9 +201,7 @@ def _qwen(folder: Path, family: Family) -> Path:
         vision |= {"patch_size": patch, "fullatt_block_indexes": [1], "window_size": 56}
         config2 = tr.Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids)
         model = tr.Qwen2_5_VLForConditionalGeneration(config2)
-    _loud(model)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    _save(folder, model, tokenizer)
     edit(
         folder / "preprocessor_config.json",
         image_processor_type=f"Qwen2VLImageProcessor{fast}",
@@ -177,9 +230,10 @@ def _tokenizer(
 ) -> Any:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bare = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
-    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)  # type: ignore[assignment]
-    bare.decoder = decoders.ByteLevel()  # type: ignore[assignment]
-    tokenizer = tr.PreTrainedTokenizerFast(
+    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bare.decoder = decoders.ByteLevel()
+    kind: Any = tr.PreTrainedTokenizerFast
+    tokenizer = kind(
         tokenizer_object=bare,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
@@ -206,11 +260,15 @@ def _text(tokenizer: Any, context: int) -> dict[str, Any]:
     }
 
 
-def _loud(model: Any) -> None:
-    """Larger weights than usual, so that what is read changes what is written."""
+def _save(folder: Path, model: Any, tokenizer: Any) -> None:
     with torch.no_grad():
         for name, weight in model.named_parameters():
+            # Larger weights than usual, so that what is read changes what is written.
             if weight.dim() > 1:
                 weight.normal_(0, 0.3)
             elif name.endswith("bias"):
                 weight.zero_()
+    # It writes bytes alone, so that replies have the length that was asked for.
+    model.generation_config.suppress_tokens = sorted(tokenizer.added_tokens_decoder)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -147,11 +147,18 @@ def _choice(
         label=name.label,
         score=name.score,
         target=name.target,
-        boxes=boxes,
+        # What nobody segmented is where it was prompted; there is always a box to compare.
+        boxes=boxes or _prompted(entry, pivots),
         pivots=pivots,
         prompts=entry.prompts,
         box_track=entry.box_track,
     )
+
+
+def _prompted(entry: ObjectArguments, pivots: Sequence[PivotRecord]) -> dict[int, Floats]:
+    if pivots:
+        return {pivot.frame_idx: np.array(pivot.box, np.float32) for pivot in pivots}
+    return {prompt.frame_idx: np.zeros(4, np.float32) for prompt in entry.prompts}
 
 
 def _name(

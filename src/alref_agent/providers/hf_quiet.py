@@ -1,4 +1,4 @@
-"""Keeping transformers from writing into a run's own output; what matters of it is an error here."""
+"""Keeping transformers out of a run's own output; what matters of its words is an error here."""
 
 from __future__ import annotations
 

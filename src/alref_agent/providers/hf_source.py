@@ -124,6 +124,16 @@ class Source:
                 )
             if not self.local and (line := self._from_hub(cause)):
                 return LlmError(line)
+        if "trust_remote_code" in str(error) or "custom code" in said:
+            return LlmError(
+                f"hf:{self.name} comes with code of its own, which is never run here: take a model "
+                "of a kind that transformers knows."
+            )
+        if "does not recognize this architecture" in said:
+            return LlmError(
+                f"hf:{self.name} is of a kind that this version of transformers does not know: "
+                "pip install --upgrade transformers, or take another model."
+            )
         if isinstance(error, ImportError):
             return MissingPackageError(f"hf:{self.name} needs a package that is missing: {said}")
         if "does not appear to have" in said or "no file named" in said:

@@ -192,14 +192,14 @@ class Transformers:
         finish: Finish = "stop"
         if end is not None:
             ids = ids[: end + 1]
+        elif len(ids) >= own.max_new_tokens:
+            finish = "length"
         elif clock.rang:
             raise LlmError(
                 f"hf:{self.model} took longer than llm.timeout, {self._timeout:g} seconds, for one "
                 f"reply on {self._device}: raise llm.timeout, lower llm.max_tokens, or take a "
                 "smaller model."
             )
-        elif len(ids) >= own.max_new_tokens:
-            finish = "length"
         return Reply(
             text=chat.decode(ids),
             model=self._source.answers_as,

@@ -25,7 +25,7 @@ _STAGES = {
 _FALLBACKS = {
     "pivot-frame": "step 1 had no usable answer",
     "pivot-box": "step 2 had no usable answer",
-    "agent": "the model ended without a usable answer",
+    "agent": "what the model did was not taken as it was",
     "top-box": "the best box of the first frame was looked for instead",
 }
 

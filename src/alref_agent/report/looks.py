@@ -81,7 +81,8 @@ class Seen:
                 self._tracks[expression] = list(tracks) if isinstance(tracks, list) else []
             if call.tool == "segment_video" and call.arguments:
                 objects = call.arguments.get("objects") or []
-                self._chosen |= {str(each.get("box_track")) for each in objects}
+                # The last one made the masks of the answer.
+                self._chosen = {str(each.get("box_track")) for each in objects}
 
     def looks(
         self,

@@ -15,7 +15,7 @@ MOST = 240
 """Questions on one page; the record has all of them."""
 OPEN = 3
 """So many questions of a step are open at once; more are closed, each with its outcome in sight."""
-_FRAME, _BOX = "pivot-frame", "pivot-box"
+_FRAME, _BOX, _AGENT = "pivot-frame", "pivot-box", "agent"
 _SOURCES = {"llm": "", "cache": "from the cache", "replay": "replayed"}
 _ENDS = {
     "length": "cut off at the token limit",
@@ -82,7 +82,7 @@ _TITLES = {
         "On that frame the boxes of the detector are drawn and numbered. The model says what is "
         "in them and names the box, or the boxes, that hold what is meant.",
     ),
-    "agent": (
+    _AGENT: (
         "The model at work, turn by turn",
         "The model was given the tools of this program and decided itself which to use.",
     ),
@@ -112,7 +112,11 @@ def steps(
                 what=what,
                 talks=[
                     _talk(
-                        records, _titled(records[0], n, len(talks), windows, stills), stills, album
+                        records,
+                        _titled(records[0], n, len(talks), windows, stills),
+                        step == _AGENT and n > 1,
+                        stills,
+                        album,
                     )
                     for n, records in enumerate(kept, start=1)
                 ],
@@ -132,6 +136,8 @@ def understood(record: RequestRecord, stills: Stills) -> list[str]:
     for key, value in sorted(record.understood.items(), key=lambda item: order.get(item[0], 1)):
         if key == "reason" and f'"{key}"' not in record.reply:
             continue  # It stands beside, in the model's own words.
+        if key == "tool_calls" or (key == "text" and value == record.reply):
+            continue  # So do these.
         if key == "confidence" and value is None:
             continue
         said.append(_thing(key, value, record, stills))
@@ -167,7 +173,7 @@ def _talk(
     first, last = records[0], records[-1]
     frames = [i for i in first.frames if stills.has(i)]
     lines = understood(last, stills)
-    outcome = lines[0] if lines else ""
+    outcome = lines[0] if lines else last.reply
     if last.understood is None:
         outcome = "no usable answer"
     elif last.tool_calls:
