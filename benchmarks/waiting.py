@@ -2,26 +2,28 @@
 
     python benchmarks/waiting.py [--windows 20] [--seconds 0.3] [--concurrency 8] [--runs 3]
 
-A server in a process of its own takes `--seconds` an answer; it speaks OpenAI's chat API and
-decodes the pictures that it is sent. The client is the real one (langchain-openai), the sheets are
-those of the example clip, played to and fro. The time is that of `Llm.ask`: from the questions to
-the answers. Then the same run is done again, which must ask nobody.
+A server in a process of its own answers each chat `--seconds` after it came in, as OpenAI's chat
+API does. The client is the real one (langchain-openai), the sheets are those of the example clip,
+played to and fro. The time is that of `Llm.ask`: from the questions to the answers. Then the same
+run is done again, which must ask nobody.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
+from urllib.request import ProxyHandler, build_opener
 
 import av
 from PIL import Image
@@ -42,6 +44,74 @@ from alref_agent.workspace import Workspace
 ROOT = Path(__file__).parents[1]
 LIMIT = 1.0
 """Seconds, of 20 windows at 0.3 s with 8 at once: three rounds of 0.3 s, and what we add."""
+
+SERVER = """
+import asyncio, json, os, sys
+
+delay, calls, out, most = float(sys.argv[1]), 0, 0, 0
+reply = {
+    "id": "1", "object": "chat.completion", "created": 0, "model": "gpt-4.1",
+    "choices": [{
+        "index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": "It is whole there. [1]"},
+    }],
+    "usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010},
+}
+
+async def serve(reader, writer):
+    global calls, out, most
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode().lower()
+            due = loop.time() + delay
+            size = head.partition("content-length:")[2].split()
+            body = await reader.readexactly(int(size[0]) if size else 0)
+            answer = {"calls": calls, "most": most}
+            if head.startswith("post"):
+                calls, out = calls + 1, out + 1
+                most = max(most, out)
+                assert b"data:image/" in body
+                await asyncio.sleep(due - loop.time())
+                out, answer = out - 1, reply
+            data = json.dumps(answer).encode()
+            writer.write(
+                b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\n"
+                b"Content-Length: %d\\r\\n\\r\\n" % len(data) + data
+            )
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    os._exit(0)  # whoever still waits is not waited for
+
+asyncio.run(main())
+"""
+"""Answers after so many seconds, tells what it was asked, ends with its standard input."""
+
+
+@contextmanager
+def served(seconds: float) -> Iterator[str]:
+    """The server in a process of its own, and its URL."""
+    words = [sys.executable, "-c", SERVER, str(seconds)]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.stdin.close()
+
+
+def asked_of(url: str) -> tuple[int, int]:
+    """How many calls the server had, and how many at once."""
+    with build_opener(ProxyHandler({})).open(url, timeout=10) as reply:
+        told = json.load(reply)
+    return told["calls"], told["most"]
 
 
 def write_frames(folder: Path, n_frames: int) -> Path:
@@ -87,8 +157,6 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT / "tests"))
-    serve_process = importlib.import_module("llm_server.process").serve_process
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CACHE_HOME"] = scratch
         os.environ["OPENAI_API_KEY"] = "none-is-needed"
@@ -96,14 +164,14 @@ def main() -> None:
         frames = write_frames(scratch_folder / "frames", 5 * options.windows)
         (scratch_folder / "run").mkdir()
         with (
-            serve_process(mind="fixed:1", delay=options.seconds) as server,
+            served(options.seconds) as url,
             closing(Workspace.create(scratch_folder / "run", open_video(frames), {})) as workspace,
         ):
 
             def configured(repeat: int, concurrency: int) -> Config:
                 settings = {
                     "llm.model": "openai:gpt-4.1",
-                    "llm.base_url": server.url,
+                    "llm.base_url": f"{url}/v1",
                     "llm.concurrency": concurrency,
                     "llm.repeat": repeat,
                     "sampling.step": 1,
@@ -131,14 +199,14 @@ def main() -> None:
                     f"client made in {made:.3f} s",
                     flush=True,
                 )
-            before = server.stats()
+            before, most = asked_of(url)
             again = fresh(configured(0, options.concurrency), "again")
             cached = seconds_to_ask(again, what)
-            more = server.stats()["n_calls"] - before["n_calls"]
+            more = asked_of(url)[0] - before
             print(f"the same again: {cached:.3f} s, {more} calls")
             row = seconds_to_ask(fresh(configured(options.runs, 1), "row"), what)
             print(f"one by one: {row:.3f} s, {row / max(together):.1f} times as long")
-            print(f"at once, as the server saw it: {before['max_concurrency']}")
+            print(f"at once, as the server saw it: {most}")
     worst = max(together)
     print(f"step 1 took {worst:.3f} s at most (limit {LIMIT} s)")
     sys.exit(worst > LIMIT or more > 0)

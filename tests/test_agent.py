@@ -460,7 +460,8 @@ def test_points_and_masks_as_prompts(run: Callable[..., Run]) -> None:
                 mask = p.mask
                 if mask is None:
                     box = p.box if p.box is not None else [*p.points[0], *(p.points[0] + 4)]
-                    mask = square(tuple(int(v) for v in box))
+                    x0, y0, x1, y1 = (int(v) for v in box)
+                    mask = square((x0, y0, x1, y1))
                 yield ObjectMask(p.obj_id, p.frame_idx, mask)
 
     points = {"obj_id": 4, "prompts": [{"frame_idx": 0, "points": [[10, 12]]}]}

@@ -52,8 +52,9 @@ def tiny_vlm(folder: Path, family: Family, *, seed: int = 0) -> Path:
 
 
 def serve_hub(folder: Path) -> ThreadingHTTPServer:
-    """A hub on this machine that has the one model `tiny/model`; `tiny/gated` and more it refuses.
+    """A hub on this machine that has one model, `tiny/model`.
 
+    `tiny/gated` it does not give away, `tiny/files` is no model, and at `tiny/down` it fails.
     Its address is `http://127.0.0.1:{server_port}`.
     """
 
@@ -70,11 +71,13 @@ def serve_hub(folder: Path) -> ThreadingHTTPServer:
         def _answer(self) -> None:
             path = self.path.partition("?")[0].removeprefix("/api/models")
             _, owner, name, *rest = path.split("/")
-            if name == "gated":
+            if name == "gated" and rest[:1] == ["resolve"]:
                 return self._refuse(403, "GatedRepo")
+            if name == "files" and rest[:1] == ["resolve"]:
+                return self._refuse(404, "EntryNotFound")
             if name == "down":
                 return self._refuse(500, "")
-            if (owner, name) != ("tiny", "model"):
+            if owner != "tiny" or name not in ("model", "gated", "files"):
                 return self._refuse(404, "RepoNotFound")
             if rest and rest[0] in ("revision", "resolve", "tree"):
                 if rest[1] not in ("main", COMMIT):

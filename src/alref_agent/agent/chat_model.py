@@ -17,7 +17,8 @@ from pydantic import Field
 
 from alref_agent.agent.look import Look
 from alref_agent.prompts.prompt import Prompt
-from alref_agent.providers.llm import Llm, request_record
+from alref_agent.providers.account import request_record
+from alref_agent.providers.llm import Llm
 from alref_agent.providers.messages import Message, Picture, Reply, ToolCall
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, hf_hub_download
+from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -33,6 +33,8 @@ from alref_agent.errors import AlrefError, LlmError, MissingPackageError
 
 CONFIG = "config.json"
 _MODEL_FILES = {".bin", ".gguf", ".jinja", ".json", ".model", ".safetensors", ".txt"}
+PATIENCE = 10.0
+"""Seconds that a hub has to say what it has."""
 _LONGEST = 200
 """Characters of a message that comes from elsewhere."""
 
@@ -87,12 +89,32 @@ class Source:
         if self.local:
             return self
         try:
-            file = hf_hub_download(self.place, CONFIG, revision=self.revision)
+            file = hf_hub_download(
+                self.place,
+                CONFIG,
+                # By its name, not by its commit, so that the cache keeps which one it meant.
+                revision=self.revision,
+                local_files_only=not self._on_hub(),
+            )
         except Exception as error:
             raise self.explained(error) from error
         # The cache has a folder a commit. What is loaded later is of the same one, and is looked
         # up without asking the hub again.
         return replace(self, commit=Path(file).parent.name)
+
+    def _on_hub(self) -> bool:
+        """Whether the hub has it; False where it does not answer."""
+        try:
+            # Unlike the download of a file, this is not tried again and again.
+            HfApi().model_info(self.place, revision=self.revision, timeout=PATIENCE)
+            return True
+        except HfHubHTTPError as error:
+            if error.response.status_code < 500:
+                raise
+        # What a client raises that reaches nobody depends on its version.
+        except Exception:
+            pass
+        return False
 
     @property
     def answers_as(self) -> str:
@@ -134,6 +156,11 @@ class Source:
                 f"hf:{self.name} is of a kind that this version of transformers does not know: "
                 "pip install --upgrade transformers, or take another model."
             )
+        if "ignore_mismatched_sizes" in said:
+            return LlmError(
+                f"hf:{self.name}: its weights do not have the shapes that its {CONFIG} says: get "
+                "the model again."
+            )
         if isinstance(error, ImportError):
             return MissingPackageError(f"hf:{self.name} needs a package that is missing: {said}")
         if "does not appear to have" in said or "no file named" in said:
@@ -157,10 +184,7 @@ class Source:
                 f"hf:{self.name}: the hub has no model {self.place!r}; for a private one, log in "
                 "with `hf auth login`; for a folder, give its path (hf:./folder)."
             )
-        unreachable = isinstance(
-            cause, (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
-        )
-        if unreachable or (isinstance(cause, HfHubHTTPError) and cause.response.status_code >= 500):
+        if isinstance(cause, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
             offline = constants.HF_HUB_OFFLINE
             why = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} does not answer"
             revision = f" --revision {self.revision}" if self.revision else ""
@@ -183,6 +207,8 @@ def first_line(error: BaseException) -> str:
     """The first line of what an error says, cut to a length that can be read."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     line = lines[0] if lines else type(error).__name__
+    if line.endswith(":") and len(lines) > 1:
+        line += " " + lines[1]
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -19,6 +19,7 @@ from alref_agent.errors import ReplyError
 from alref_agent.progress import Progress, Silent
 from alref_agent.prompts.library import PromptLibrary
 from alref_agent.prompts.prompt import Prompt, Rendered
+from alref_agent.providers.account import request_record
 from alref_agent.providers.exchange import Answered, Exchange
 from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling
 from alref_agent.record import LlmUsage, PromptRecord, RequestRecord
@@ -268,46 +269,3 @@ def read(reply: Reply, reader: Callable[[str], A]) -> A:
     if not reply.text.strip():
         raise ReplyError("it is empty.", reply.text)
     return reader(reply.text)
-
-
-def request_record(
-    prompt: Prompt,
-    request: Request,
-    answered: Answered,
-    *,
-    text: str,
-    exp_id: str,
-    frames: Sequence[int],
-    pictures: Sequence[Picture],
-    understood: BaseModel | Mapping[str, Any] | None,
-    problem: str = "",
-    repair: bool = False,
-) -> RequestRecord:
-    """A request and what came of it, for the record; see `RequestRecord` for the fields."""
-    reply = answered.reply
-    plain = understood.model_dump(mode="json") if isinstance(understood, BaseModel) else understood
-    return RequestRecord(
-        key=answered.key,
-        digest=request.digest,
-        step=prompt.step,
-        prompt=prompt.id,
-        prompt_digest=prompt.digest,
-        exp_id=exp_id,
-        frames=list(frames),
-        pictures=[picture.file for picture in pictures],
-        text=text,
-        asked=answered.asked,
-        answered_by=reply.model,
-        reply=reply.text,
-        finish=reply.finish,
-        tool_calls=[asdict(call) for call in reply.tool_calls],
-        understood=None if plain is None else dict(plain),
-        problem=problem,
-        repair=repair,
-        source=answered.source,
-        attempts=reply.attempts,
-        input_tokens=reply.input_tokens,
-        output_tokens=reply.output_tokens,
-        cost=answered.cost,
-        seconds=reply.seconds,
-    )

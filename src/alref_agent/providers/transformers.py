@@ -20,7 +20,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
-    GenerationConfig,
     PreTrainedConfig,
     StoppingCriteriaList,
 )
@@ -28,7 +27,7 @@ from transformers import (
 from alref_agent.config import Config
 from alref_agent.errors import LlmError
 from alref_agent.providers.hf_chat import Chat
-from alref_agent.providers.hf_generation import TEMPLATE, Clock, ends, generation
+from alref_agent.providers.hf_generation import Clock, Options, ends, generation
 from alref_agent.providers.hf_quiet import hushed, quiet
 from alref_agent.providers.hf_source import Source, first_line
 from alref_agent.providers.messages import Finish, Reply, Request
@@ -74,8 +73,7 @@ class Transformers:
         self._timeout = config.llm.timeout
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
-        unset: Any = GenerationConfig  # it has no types
-        generation(unset(), config.llm.options)
+        Options.read(config.llm.options)
 
     @classmethod
     def from_config(cls, model: str, config: Config) -> Self:
@@ -155,9 +153,9 @@ class Transformers:
     def _answer(self, loaded: _Loaded, request: Request) -> Reply:
         model, chat = loaded.model, loaded.chat
         sampling = request.sampling
-        own = generation(model.generation_config, sampling.options, sampling.temperature)
-        template = sampling.options.get(TEMPLATE, {})
-        inputs = chat.encode(request.messages, request.schema, template)
+        options = Options.read(sampling.options)
+        own = generation(model.generation_config, options, sampling.temperature)
+        inputs = chat.encode(request.messages, request.schema, options.chat_template_kwargs)
         n_input = int(inputs["input_ids"].shape[1])
         own.max_new_tokens = self._room(n_input, sampling.max_tokens)
         own.max_length = None
