@@ -16,21 +16,21 @@ pytestmark = pytest.mark.skipif(
     reason="the extras `hf` and `offline` are not installed",
 )
 
-IN_WORDS = {"prompts.pivot_frame": "text-v1", "prompts.pivot_box": "text-v1"}
+IN_WORDS: dict[str, object] = {"prompts.pivot_frame": "text-v1", "prompts.pivot_box": "text-v1"}
 
 
-def run(model: str, out: Path, every: int = 6, **settings: object) -> Run:
-    more = {"llm.model": f"hf:{model}", "output.overlay": False, "device": "cpu"}
-    text = "the white cow"
-    return segment(CLIP / "clip.mp4", text=text, settings=more | settings, every=every, out=out)
+def run(model: str, out: Path, settings: dict[str, object] | None = None) -> Run:
+    more: dict[str, object] = {"llm.model": f"hf:{model}", "output.overlay": False, "device": "cpu"}
+    more |= settings or {}
+    return segment(CLIP / "clip.mp4", text="the white cow", settings=more, every=6, out=out)
 
 
 def test_a_model_with_random_weights_sees_its_sheets(tmp_path: Path) -> None:
     from tiny_models import tiny_vlm  # it imports torch
 
     model = tiny_vlm(tmp_path / "model", "qwen2_5_vl")
-    settings = {"llm.max_tokens": 8, "sampling.max_side": 256}
-    done = run(str(model), tmp_path / "run", **settings)
+    settings: dict[str, object] = {"llm.max_tokens": 8, "sampling.max_side": 256}
+    done = run(str(model), tmp_path / "run", settings)
     (record,) = done.objects
     # It says nothing that makes sense, which is an end with a reason.
     assert record.status == "failed"
@@ -41,10 +41,10 @@ def test_a_model_with_random_weights_sees_its_sheets(tmp_path: Path) -> None:
     assert first.output_tokens == 8
     assert (first.source, first.input_tokens is not None) == ("llm", True)
     # Without its picture the same question has fewer tokens.
-    blind = {"prompts.pivot_frame": "text-v1"}
-    words = run(str(model), tmp_path / "words", **settings, **blind)
+    blind: dict[str, object] = {"prompts.pivot_frame": "text-v1"}
+    words = run(str(model), tmp_path / "words", settings | blind)
     assert not words.result.requests[0].pictures
-    again = run(str(model), tmp_path / "again", **settings, **{"llm.cache": False})
+    again = run(str(model), tmp_path / "again", settings | {"llm.cache": False})
     assert [r.reply for r in again.result.requests] == [r.reply for r in done.result.requests]
 
 
@@ -57,7 +57,7 @@ def gguf() -> str:
 
 
 def test_a_real_llm_reads_candidates_in_words_and_answers(gguf: str, tmp_path: Path) -> None:
-    done = run(gguf, tmp_path / "run", **IN_WORDS, **{"llm.max_tokens": 48})
+    done = run(gguf, tmp_path / "run", IN_WORDS | {"llm.max_tokens": 48})
     requests = done.result.requests
     assert requests[0].prompt == "pivot-frame/text-v1"
     assert '"cow"' in requests[0].text

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ FAST = ["--every", "6", "--set", "output.overlay=false"]
 
 
 def command(
-    *arguments: str | Path, cwd: Path | None = None, **environment: str
+    *arguments: object, cwd: Path | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "alref_agent", *map(str, arguments)]
     return subprocess.run(
@@ -41,7 +42,7 @@ def command(
         text=True,
         timeout=200,
         cwd=cwd,
-        env=os.environ | {"OPENAI_API_KEY": KEY} | environment,
+        env=os.environ | {"OPENAI_API_KEY": KEY} | (environment or {}),
     )
 
 
@@ -56,8 +57,8 @@ def labels(folder: Path) -> np.ndarray:
     return np.stack([read_label_png(file) for file in files])
 
 
-def result(folder: Path) -> dict[str, object]:
-    loaded: dict[str, object] = json.loads((folder / "result.json").read_text())
+def result(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return loaded
 
 
@@ -127,13 +128,13 @@ def test_a_replay_needs_no_server(tmp_path: Path, way: str) -> None:
     if way == "replay provider":
         llm = ["--llm", f"replay:{first}"]
         arguments = ["segment", CLIP / "clip.mp4", *COW, *FAST, *llm, "--out", again]
-        done = command(*arguments, **nowhere)
+        done = command(*arguments, environment=nowhere)
     else:
         source = first / "result.json"
         if way == "result alone":
             source = tmp_path / "elsewhere.json"
             (first / "result.json").rename(source)
-        done = command("replay", source, "--out", again, **nowhere)
+        done = command("replay", source, "--out", again, environment=nowhere)
     assert done.returncode == 0, done.stderr
     for file in sorted((first / "masks").iterdir()):
         assert (again / "masks" / file.name).read_bytes() == file.read_bytes()
@@ -147,12 +148,12 @@ def test_a_key_is_nowhere_also_where_the_server_echoes_it(tmp_path: Path) -> Non
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     arguments = ["segment", CLIP / "clip.mp4", *COW, *FAST, "--llm", "gpt-4", "--out", out]
     with serve("openai", mind="fixed:2/1", style="echo_key") as server:
-        done = command(*arguments, "--llm-base-url", server.url, **cache)
+        done = command(*arguments, "--llm-base-url", server.url, environment=cache)
         assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert done.returncode == 0, done.stderr
     with serve("openai", script=["401"]) as server:
         refused = command(
-            *arguments, "--overwrite", "--no-cache", "--llm-base-url", server.url, **cache
+            *arguments, "--overwrite", "--no-cache", "--llm-base-url", server.url, environment=cache
         )
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "refuses the API key (401)" in refused.stderr
@@ -285,16 +286,16 @@ def test_every_example_of_the_pages_runs_as_it_stands(page: str, tmp_path: Path)
             out = next((w for o, w in zip(words, words[1:], strict=False) if o == "--out"), None)
             if runs and out is None:
                 words += ["--out", "runs/clip", "--overwrite"]
-            done = command(*words, cwd=tmp_path, OLLAMA_HOST=ollama.url)
+            done = command(*words, cwd=tmp_path, environment={"OLLAMA_HOST": ollama.url})
             assert done.returncode == 0, (line, done.stdout, done.stderr)
             if runs:
-                content = result(tmp_path / (out or "runs/clip"))
-                assert content["objects"][0]["status"] == "found", line  # type: ignore[index]
+                made = result(tmp_path / (out or "runs/clip"))
+                assert made["objects"][0]["status"] == "found", line
                 n_runs += 1
                 if "local.yaml" in line:
                     assert ollama.n_calls == 2
                 if "v2" in line:
-                    ids = [r["prompt"] for r in content["requests"]]  # type: ignore[attr-defined]
+                    ids = [r["prompt"] for r in made["requests"]]
                     assert ids == ["pivot-frame/v1", "pivot-box/v2"]
     assert n_runs >= 4
     assert openai.n_calls > 2

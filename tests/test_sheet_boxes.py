@@ -191,7 +191,7 @@ def test_real_frames_are_read_from_pixels_alone(
         files = sorted(folder.glob("*.jpg"))[:50:10]
         frames = [np.array(Image.open(file)) for file in files]
         sheet = one(frames, layout, boxes={4: drawn})
-        for quality in (92, 60):
+        for quality in (85, 60):
             seen = through_jpeg(sheet.pixels, quality)
             found = find_discs(seen)
             assert [number for number, *_ in found] == list(range(1, len(frames) + 1))

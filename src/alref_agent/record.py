@@ -185,7 +185,7 @@ class FallbackRecord(Entry):
 
     stage: str
     """`pivot-frame`, `pivot-box`: a window without an answer. `top-box`: frame 0 and its best box.
-    """
+    `agent`: the conversation did not end as it should."""
     reason: str
     exp_id: str = ""
 

@@ -15,7 +15,7 @@ from alref_agent.media.sheet_layout import Layout
 from alref_agent.types import Floats, Frame
 
 JPEG = "image/jpeg"
-_QUALITIES = (92, 84, 76, 68, 60)
+_QUALITIES = (85, 78, 70, 60)
 """Of JPEG, best first: below the last a smaller picture is the better one."""
 _SMALLER = 0.85
 """A side of a picture, against that of the one before it which had too many bytes."""

@@ -54,6 +54,8 @@ class Source:
     local: bool = True
     commit: str | None = None
     """Of a hub id, once it is found: the state of the repository that is loaded."""
+    reached: bool = False
+    """Whether the hub answered; if not, only what its cache has is looked for."""
 
     @classmethod
     def parse(cls, model: str) -> Source:
@@ -89,18 +91,19 @@ class Source:
         if self.local:
             return self
         try:
+            reached = self._on_hub()
             file = hf_hub_download(
                 self.place,
                 CONFIG,
                 # By its name, not by its commit, so that the cache keeps which one it meant.
                 revision=self.revision,
-                local_files_only=not self._on_hub(),
+                local_files_only=not reached,
             )
         except Exception as error:
             raise self.explained(error) from error
         # The cache has a folder a commit. What is loaded later is of the same one, and is looked
         # up without asking the hub again.
-        return replace(self, commit=Path(file).parent.name)
+        return replace(self, commit=Path(file).parent.name, reached=reached)
 
     def _on_hub(self) -> bool:
         """Whether the hub has it; False where it does not answer."""
@@ -124,12 +127,10 @@ class Source:
     @property
     def options(self) -> dict[str, Any]:
         """What every `from_pretrained` is given besides the place; code of strangers never runs."""
-        options: dict[str, Any] = {"trust_remote_code": False}
+        options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": not self.reached}
         if self.gguf:
             options["gguf_file"] = self.gguf
-        if self.local:
-            options["local_files_only"] = True
-        else:
+        if not self.local:
             options["revision"] = self.commit or self.revision
         return options
 

@@ -37,7 +37,7 @@ def server(workspace: Workspace, tools: Toolbox) -> Server:
 
     async def call_tool(context: object, request: CallToolRequestParams) -> CallToolResult:
         try:
-            # In this thread: the workspace's store belongs to the thread that opened it.
+            # In this thread: one call after the other, so that ids come in the order of the calls.
             result = tools.named(request.name)(workspace, **(request.arguments or {}))
         except AlrefError as error:
             return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
