@@ -36,7 +36,12 @@ from doubles import (
 )
 
 # 12 frames at step 2 in windows of 3: 0 2 4 and 6 8 10. The small square comes with frame 4.
-SETTINGS = ["sampling.step=2", "sampling.frames_per_sheet=3", "llm.model=scripted:x"]
+SETTINGS = [
+    "sampling.step=2",
+    "sampling.frames_per_sheet=3",
+    "llm.model=scripted:x",
+    "gpt_ps.follow=pivots",
+]
 
 
 class Mind:
@@ -120,6 +125,24 @@ def test_a_pivot_a_window_and_all_of_them_prompt_one_object(run: Callable[..., R
     assert done.answer.fallbacks == ()
     assert done.answer.masks is not None
     assert done.space.masks_on(done.answer.masks, 6)[1].any()
+
+
+def test_the_tracks_of_the_chosen_boxes_are_followed(run: Callable[..., Run]) -> None:
+    seen: list[Prompt] = []
+
+    class Keeps(NearestBoxSegmenter):
+        def segment(self, video: Any, prompts: Sequence[Prompt]) -> Any:
+            seen.extend(prompts)
+            return super().segment(video, prompts)
+
+    done = run(Mind(), ["gpt_ps.follow=tracks"], segmenter=Keeps())
+    (record,) = done.answer.objects
+    assert [p.frame_idx for p in record.pivots] == [2, 8]
+    assert [p.frame_idx for p in seen] == [0, 2, 4, 6, 8, 10]
+    assert [p.start for p in seen] == [False, False, False, False, True, False]
+    for prompt in seen:
+        assert prompt.box is not None
+        assert prompt.box.tolist() == pytest.approx(list(big_square(prompt.frame_idx)), abs=0.1)
 
 
 def test_sheets_show_the_windows_and_step_two_the_boxes(run: Callable[..., Run]) -> None:

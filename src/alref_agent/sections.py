@@ -78,6 +78,9 @@ class GptPsConfig(Section):
     """Whether a sheet of a single frame is skipped, where there are others."""
     start: Literal["middle", "all"] = "middle"
     """Which pivot is marked as the one to propagate from: the middle one, or each from its own."""
+    follow: Literal["pivots", "tracks"] = "tracks"
+    """What prompts the segmenter: the chosen boxes alone, as the paper, or the box tracks that they
+    lie on as well, which a segmenter without learned weights needs."""
     fallback_box_threshold: float = Field(0.001, ge=0, le=1)
     """The detector's threshold on frame 0, where the fall-back `top-box` is taken."""
 

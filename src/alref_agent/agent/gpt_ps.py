@@ -208,10 +208,11 @@ class GptPs:
     def _tracks(
         self, workspace: Workspace, windows: Sequence[Window], cases: Sequence[Case]
     ) -> dict[str, list[BoxTrack]]:
-        """Box tracks, where boxes of different frames or expressions may be one object."""
+        """Box tracks, where they are followed, or tell which boxes are one object."""
+        follow = self._config.gpt_ps.follow == "tracks"
         several = any(len(pivot.boxes) > 1 for case in cases for pivot in case.pivots)
         with_pivots = [case for case in cases if case.pivots]
-        if not several and len(with_pivots) < 2:
+        if not with_pivots or not (follow or several or len(with_pivots) > 1):
             return {}
         frames = [i for window in windows for i in window.frame_idxs]
         texts = [case.reference.text for case in with_pivots]
@@ -234,7 +235,8 @@ class GptPs:
         why_none, failed = "", False
         if case.pivots:
             own = tracks.get(case.reference.exp_id, [])
-            choices = objects(case.pivots, own, self._config.gpt_ps.start)
+            settings = self._config.gpt_ps
+            choices = objects(case.pivots, own, settings.start, settings.follow == "tracks")
         else:
             why_none, failed = case.why_none()
             if self._config.fallback == "top-box":

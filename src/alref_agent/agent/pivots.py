@@ -43,7 +43,10 @@ class _Place:
 
 
 def objects(
-    pivots: Sequence[Pivot], tracks: Sequence[BoxTrack], start: str = "middle"
+    pivots: Sequence[Pivot],
+    tracks: Sequence[BoxTrack],
+    start: str = "middle",
+    follow: bool = False,
 ) -> list[Choice]:
     """The objects that the pivots of one expression show, with all their pivots.
 
@@ -54,13 +57,14 @@ def objects(
         pivots: In the order of time; each has a box at least.
         tracks: Box tracks of the expression, best first; none where they were not needed.
         start: `middle`: the middle pivot of each object is marked as the one to propagate from.
+        follow: Whether the tracks on which the chosen boxes lie prompt the segmenter as well.
     """
     places = [_Place(pivot, i) for pivot in pivots for i in pivot.boxes]
     if all(len(pivot.boxes) == 1 for pivot in pivots):
         groups = [places] if places else []
     else:
         groups = _by_track(places, tracks)
-    return [_choice(group, tracks, start) for group in groups]
+    return [_choice(group, tracks, start, follow) for group in groups]
 
 
 def _by_track(places: Sequence[_Place], tracks: Sequence[BoxTrack]) -> list[list[_Place]]:
@@ -89,20 +93,18 @@ def _box_on(track: BoxTrack, frame_idx: int) -> Floats | None:
     return None
 
 
-def _choice(places: Sequence[_Place], tracks: Sequence[BoxTrack], start: str) -> Choice:
+def _choice(
+    places: Sequence[_Place], tracks: Sequence[BoxTrack], start: str, follow: bool
+) -> Choice:
     middle = len(places) // 2 if start == "middle" else None
     lead = places[len(places) // 2]
     found = lead.pivot.candidates
-    boxes: dict[int, Floats] = {}
-    # Where it is on other frames tells whether another expression names the same object.
-    on = [n for place in places if (n := _track_of(place, tracks)) is not None]
-    if on:
-        track = tracks[max(set(on), key=on.count)]
-        boxes |= dict(zip(track.frame_idxs.tolist(), track.boxes, strict=True))
-    boxes |= {place.pivot.frame_idx: place.box for place in places}
+    boxes = _along(places, tracks)
     pivots = [_record(place, n == middle) for n, place in enumerate(places)]
     frames = ", ".join(str(place.pivot.frame_idx) for place in places)
     said = shorten(lead.pivot.reason, _LONGEST, placeholder=" …")
+    marked = {pivot.frame_idx for pivot in pivots if pivot.start}
+    prompted = boxes if follow else {place.pivot.frame_idx: place.box for place in places}
     return Choice(
         reason=f"The LLM chose it on frame{'s' if len(places) > 1 else ''} {frames}"
         + (f": “{said}”" if said else "."),
@@ -112,10 +114,21 @@ def _choice(places: Sequence[_Place], tracks: Sequence[BoxTrack], start: str) ->
         boxes=boxes,
         pivots=pivots,
         prompts=[
-            PromptArguments(frame_idx=pivot.frame_idx, box=pivot.box, start=pivot.start)
-            for pivot in pivots
+            PromptArguments(frame_idx=i, box=numbers(box), start=i in marked)
+            for i, box in sorted(prompted.items())
         ],
     )
+
+
+def _along(places: Sequence[_Place], tracks: Sequence[BoxTrack]) -> dict[int, Floats]:
+    """`frame_idx` -> box: on the pivots as chosen, elsewhere by the tracks that run through them."""
+    boxes: dict[int, Floats] = {}
+    on = [n for place in places if (n := _track_of(place, tracks)) is not None]
+    # Where tracks of several pivots disagree, the one with the fewest is believed last.
+    for n in sorted(set(on), key=on.count):
+        track = tracks[n]
+        boxes |= dict(zip(track.frame_idxs.tolist(), track.boxes, strict=True))
+    return boxes | {place.pivot.frame_idx: place.box for place in places}
 
 
 def _record(place: _Place, start: bool) -> PivotRecord:

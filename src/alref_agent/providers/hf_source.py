@@ -164,6 +164,10 @@ class Source:
             )
         if isinstance(error, ImportError):
             return MissingPackageError(f"hf:{self.name} needs a package that is missing: {said}")
+        if self.commit and not self.reached:
+            return LlmError(
+                f"hf:{self.name} may be on this machine only in part ({said}), {self._unreached()}"
+            )
         if "does not appear to have" in said or "no file named" in said:
             return LlmError(
                 f"hf:{self.name} lacks files of a model in transformers' format (config.json, "
@@ -186,14 +190,7 @@ class Source:
                 "with `hf auth login`; for a folder, give its path (hf:./folder)."
             )
         if isinstance(cause, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
-            offline = constants.HF_HUB_OFFLINE
-            why = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} does not answer"
-            revision = f" --revision {self.revision}" if self.revision else ""
-            first = "unset HF_HUB_OFFLINE, and " if offline else ""
-            return (
-                f"hf:{self.name} is not on this machine, and {why}: {first}get it with `hf "
-                f"download {self.place}{revision}`, or give a folder (hf:/path/to/folder)."
-            )
+            return f"hf:{self.name} is not on this machine, {self._unreached()}"
         if isinstance(cause, EntryNotFoundError):
             return (
                 f"hf:{self.name} is no model in transformers' format: {page} has no {CONFIG}. "
@@ -202,6 +199,16 @@ class Source:
         if isinstance(cause, HfHubHTTPError):
             return f"hf:{self.name}: the hub refused: {first_line(cause)}"
         return None
+
+    def _unreached(self) -> str:
+        offline = constants.HF_HUB_OFFLINE
+        why = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} does not answer"
+        revision = f" --revision {self.revision}" if self.revision else ""
+        first = "unset HF_HUB_OFFLINE, and " if offline else ""
+        return (
+            f"and {why}: {first}get it with `hf download {self.place}{revision}`, or give a folder "
+            "(hf:/path/to/folder)."
+        )
 
 
 def first_line(error: BaseException) -> str:
