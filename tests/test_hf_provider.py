@@ -299,6 +299,8 @@ def test_values_that_only_the_model_refuses(llm: Path) -> None:
         model.complete(ask("Hello", options={"cache_implementation": "paper"}))
     with pytest.raises(LlmError, match="its chat template does not take the request"):
         model.complete(ask("Hello", options={"chat_template_kwargs": {"tokenize": True}}))
+    with pytest.raises(LlmError, match="its processor does not take the request"):
+        model.complete(ask("half a character: \ud800"))
     assert model.complete(ask("Hello")).text
 
 
@@ -515,6 +517,8 @@ def test_models_that_cannot_be_loaded(
         ("a b", "hf:a b: give a hub id (hf:Qwen/Qwen3-VL-4B-Instruct"),
         ("org/name/file", "give a hub id"),
         ("org/name@", "a revision should follow the @."),
+        ("~nobody-of-that-name/model", "hf:~nobody-of-that-name/model cannot be read: "),
+        ("x" * 5000, "cannot be read: File name too long."),
     ],
 )
 def test_names_of_nothing(model: str, message: str) -> None:
@@ -543,6 +547,9 @@ def test_packages_that_a_model_needs(llm: Path) -> None:
     error = source.explained(ImportError("GGUF>=0.10.0 should be installed.\nPlease do."))
     assert isinstance(error, MissingPackageError)
     assert str(error).endswith("needs a package that is missing: GGUF>=0.10.0 should be installed.")
+    error = source.explained(ImportError("PixtralProcessor requires the Torchvision library"))
+    assert isinstance(error, MissingPackageError)
+    assert "works only with torchvision, in the build that fits your torch" in str(error)
 
 
 def test_too_large_for_the_memory(llm: Path) -> None:

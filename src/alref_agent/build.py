@@ -48,7 +48,7 @@ def lacking(config: Config) -> str | None:
     """Which parts that the profile names and that are in use this version lacks; None: none."""
     own = load_config(config.profile, environment={})
     used, named = (
-        {"strategy": c.strategy} | {kind: getattr(c, kind).name for kind in BACKENDS}
+        {"strategy": strategy_name(c)} | {kind: getattr(c, kind).name for kind in BACKENDS}
         for c in (config, own)
     )
     gone = [

@@ -29,7 +29,7 @@ from transformers import (
     ProcessorMixin,
 )
 
-from alref_agent.errors import AlrefError, LlmError, MissingPackageError
+from alref_agent.errors import AlrefError, LlmError
 from alref_agent.providers.hf_source import Source, first_line
 from alref_agent.providers.messages import Message, Picture
 
@@ -103,11 +103,11 @@ class Chat:
             if isinstance(part, Picture)
         ]
         prompt = self._render(self._turns(messages, schema), dict(variables or {}))
-        if self._processor is None:
-            return self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
         # Some templates leave the first token to the tokenizer; none should be there twice.
         first = self.tokenizer.bos_token
         try:
+            if self._processor is None:
+                return self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
             return self._processor(
                 text=prompt,
                 images=[pictures] if pictures else None,
@@ -238,12 +238,8 @@ def _processor(source: Source, config: PreTrainedConfig) -> Any:
         "tokenizer": AutoTokenizer.from_pretrained,
         "video_processor": lambda *_, **__: _NoVideo(),
     }
-    unknown = set(kind.get_attributes()) - set(loaders)
-    if unknown:
-        raise MissingPackageError(
-            f"hf:{source.name}: its processor, {kind.__name__}, works only with torchvision: "
-            "pip install torchvision"
-        )
+    if not set(kind.get_attributes()) <= set(loaders):
+        raise source.without_torchvision()
     parts = {
         part: loaders[part](source.place, config=config, **source.options)
         for part in kind.get_attributes()

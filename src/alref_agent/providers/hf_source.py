@@ -64,12 +64,14 @@ class Source:
         Raises:
             LlmError: It is none of what is taken, or not there.
         """
-        path = Path(model).expanduser()
         try:
+            path = Path(model).expanduser()
             if _is_path(model) or path.exists():
                 return _local(path)
         except OSError as error:
             raise LlmError(f"hf:{model} cannot be read: {error.strerror}.") from error
+        except RuntimeError as error:  # whose home `~name` is
+            raise LlmError(f"hf:{model} cannot be read: {first_line(error)}") from error
         place, at, revision = model.partition("@")
         try:
             validate_repo_id(place)
@@ -162,6 +164,8 @@ class Source:
                 f"hf:{self.name}: its weights do not have the shapes that its {CONFIG} says: get "
                 "the model again."
             )
+        if isinstance(error, ImportError) and "torchvision" in said.lower():
+            return self.without_torchvision()
         if isinstance(error, ImportError):
             return MissingPackageError(f"hf:{self.name} needs a package that is missing: {said}")
         if self.commit and not self.reached:
@@ -174,6 +178,13 @@ class Source:
                 f"model.safetensors, tokenizer.json): {said}"
             )
         return LlmError(f"hf:{self.name} cannot be loaded: {type(error).__name__}: {said}")
+
+    def without_torchvision(self) -> MissingPackageError:
+        """What is said where a model's processor has no part that works without."""
+        return MissingPackageError(
+            f"hf:{self.name} works only with torchvision, in the build that fits your torch: see "
+            "https://pytorch.org/get-started/locally/, or take another model."
+        )
 
     def _from_hub(self, cause: BaseException) -> str | None:
         page = f"{constants.ENDPOINT}/{self.place}"

@@ -34,6 +34,9 @@ from alref_agent.providers.messages import Finish, Reply, Request
 
 LIMIT = 4096
 """The most tokens of a reply where neither the settings nor the model limit it."""
+_TURN = threading.Lock()
+"""One request at a time, whichever model it asks: random numbers, and what transformers may say, are
+those of the process."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,6 @@ class Transformers:
         self._device = _device(config.device)
         self._seed = config.seed
         self._timeout = config.llm.timeout
-        self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         Options.read(config.llm.options)
 
@@ -84,7 +86,7 @@ class Transformers:
                 device is not there.
             MissingPackageError: A package that reads it is not installed.
         """
-        with quiet():
+        with _TURN, quiet():
             source = Source.parse(model).found()
             try:
                 settings = AutoConfig.from_pretrained(source.place, **source.options)
@@ -108,7 +110,7 @@ class Transformers:
                 f"hf:{self.model} does not see: use text prompts (--set prompts.pivot_frame=text-v1"
                 " --set prompts.pivot_box=text-v1), or take a model that does."
             )
-        with self._lock, quiet():
+        with _TURN, quiet():
             try:
                 if self._loaded is None:
                     self._loaded = self._load()
