@@ -35,8 +35,8 @@ from alref_agent.providers.messages import Finish, Reply, Request
 LIMIT = 4096
 """The most tokens of a reply where neither the settings nor the model limit it."""
 _TURN = threading.Lock()
-"""One request at a time, whichever model it asks: random numbers, and what transformers may say, are
-those of the process."""
+"""One request at a time, whichever model it asks: random numbers, and what transformers may say,
+are those of the process."""
 
 
 @dataclass(frozen=True)
