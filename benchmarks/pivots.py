@@ -58,8 +58,9 @@ from scoring import level, score, truths_in
 
 LEAST_IOU = 0.1
 """A box that overlaps less with the object's box is none of it."""
-LEAST_GAIN = 0.03
-"""What another box must add to the overlap (IoU) of all chosen boxes with the object's pixels."""
+LEAST_GAIN = 0.1
+"""What another box must add to how well all of them fit: the share of the object's pixels that they
+show, times how tight they are around those (mean IoU)."""
 SAME_THING = 0.5
 """Boxes that overlap more than this (IoU) are not chosen as two objects."""
 FIRST, BEST, TRACK = "top-box first", "top-box best", "top-track"
@@ -105,20 +106,30 @@ class Oracle:
         return [best + 1] if overlaps[best] >= LEAST_IOU else []
 
     def _cover(self, boxes: Floats, truth: Mask) -> list[int]:
+        """Boxes that share the object's pixels among them, each tight around what it has."""
+        parts = [filled(box, truth.shape) & truth for box in boxes]
+        tight = [
+            iou(box, box_around(part)) if part.any() else 0.0
+            for box, part in zip(boxes, parts, strict=True)
+        ]
+
+        def fit(chosen: Sequence[int]) -> float:
+            shown = np.logical_or.reduce([parts[n] for n in chosen]).sum() / truth.sum()
+            return float(shown * np.mean([tight[n] for n in chosen]))
+
         chosen: list[int] = []
-        covered, reached = np.zeros_like(truth), 0.0
+        reached = 0.0
         while True:
-            gains = []
-            for n, box in enumerate(boxes):
-                if all(iou(box, boxes[m]) <= SAME_THING for m in chosen):
-                    with_it = covered | filled(box, truth.shape)
-                    both, either = (with_it & truth).sum(), (with_it | truth).sum()
-                    gains.append((float(both / either) - reached, -n))
-            gain, n = max(gains, default=(0.0, 0))
-            if gain < (LEAST_GAIN if chosen else LEAST_IOU):
+            fits = [
+                (fit([*chosen, n]), -n)
+                for n in range(len(boxes))
+                if all(iou(boxes[n], boxes[m]) <= SAME_THING for m in chosen)
+            ]
+            best, n = max(fits, default=(0.0, 0))
+            if best - reached < LEAST_GAIN if chosen else best < LEAST_IOU:
                 return sorted(m + 1 for m in chosen)
             chosen.append(-n)
-            covered, reached = covered | filled(boxes[-n], truth.shape), reached + gain
+            reached = best
 
 
 class Guess:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,14 @@ def question(
     return Question(rendered, sheet, read, "0", (0, 5, 10, 15, 20))
 
 
+def blank(shade: int) -> tuple[Picture, ...]:
+    """A small sheet of one marked frame; another for each shade."""
+    frame = np.full((120, 160, 3), 100 + shade, np.uint8)
+    frame[40:80, 40:80] = MARKER
+    (sheet,) = encoded_sheets([frame], "vertical", 2048, 4_000_000, {})
+    return (Picture(sheet.data, sheet.mime_type, sheet.digest, size=(sheet.height, sheet.width)),)
+
+
 def ask(config: Config, *questions: Question[Any]) -> tuple[list[Outcome[Any]], Llm]:
     asked = llm(config)
     return asked.ask(questions or (question(),)), asked
@@ -109,6 +118,20 @@ def test_structured_output_is_asked_for_and_read(api: str, step: str) -> None:
     assert outcome.answer is not None
     answer = outcome.answer.model_dump()
     assert answer["frame" if step == "pivot-frame" else "boxes"] in (3, (2,))
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_all_windows_are_asked_together(api: str) -> None:
+    """20 windows, 8 at once, are three rounds; `benchmarks/waiting.py` has the exact figure."""
+    with serve(api, mind="marker", delay=0.3) as server:  # type: ignore[arg-type]
+        config = settings(server, api, "llm.concurrency=8")
+        questions = [replace(question(), exp_id=str(i), pictures=blank(i)) for i in range(20)]
+        started = time.perf_counter()
+        outcomes, _ = ask(config, *questions)
+        seconds = time.perf_counter() - started
+    assert [outcome.problem for outcome in outcomes] == [""] * 20
+    assert 0.9 <= seconds < 2.5, "one by one: 6 s"
+    assert len(server.requests) == 20
 
 
 GOOD = [
@@ -254,9 +277,11 @@ def test_a_web_page_is_no_llm() -> None:
 
 
 def test_answers_without_a_choice_and_errors_in_disguise() -> None:
-    with serve("openai", style="no_choices") as server:
-        with pytest.raises(LlmUnavailableError, match="what came back is no reply"):
-            ask(settings(server, "openai", "llm.attempts=2"))
+    with (
+        serve("openai", style="no_choices") as server,
+        pytest.raises(LlmUnavailableError, match="what came back is no reply"),
+    ):
+        ask(settings(server, "openai", "llm.attempts=2"))
     with serve("openai", mind="marker", script=["error200"]) as server:
         assert ask(settings(server, "openai"))[0][0].answer is not None
 

@@ -116,7 +116,7 @@ def test_the_result_says_what_was_done(run: Run) -> None:
 def test_nothing_half_written_is_left(run: Run) -> None:
     names = {path.name for path in run.folder.iterdir()}
     assert names == {
-        "binary", "masks", "masks.json", "overlay.mp4", "record", "result.json",
+        "binary", "masks", "masks.json", "overlay.mp4", "record", "report.html", "result.json",
         "workspace.sqlite",
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +284,7 @@ def test_every_example_of_the_pages_runs_as_it_stands(page: str, tmp_path: Path)
                 words += ["--llm-base-url", openai.url]  # OpenAI itself is not asked by tests
             if words[0] == "segment":
                 words += FAST
-            out = next((w for o, w in zip(words, words[1:], strict=False) if o == "--out"), None)
+            out = next((w for o, w in pairwise(words) if o == "--out"), None)
             if runs and out is None:
                 words += ["--out", "runs/clip", "--overwrite"]
             done = command(*words, cwd=tmp_path, environment={"OLLAMA_HOST": ollama.url})

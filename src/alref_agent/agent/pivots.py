@@ -121,7 +121,7 @@ def _choice(
 
 
 def _along(places: Sequence[_Place], tracks: Sequence[BoxTrack]) -> dict[int, Floats]:
-    """`frame_idx` -> box: on the pivots as chosen, elsewhere by the tracks that run through them."""
+    """`frame_idx` -> box: on the pivots as chosen, elsewhere by the tracks through them."""
     boxes: dict[int, Floats] = {}
     on = [n for place in places if (n := _track_of(place, tracks)) is not None]
     # Where tracks of several pivots disagree, the one with the fewest is believed last.

@@ -11,6 +11,7 @@ from langchain_openai import ChatOpenAI
 from alref_agent.config import Config
 from alref_agent.providers.chat_model import ChatModelProvider, json_format
 from alref_agent.providers.keys import api_key, server_url
+from alref_agent.providers.rehearsal import rehearse
 
 KEY = "OPENAI_API_KEY"
 
@@ -23,7 +24,7 @@ class OpenAi(ChatModelProvider):
 
     @classmethod
     def from_config(cls, model: str, config: Config) -> Self:
-        """Make the client; nothing is sent.
+        """Make the client; nothing is sent to anybody.
 
         Raises:
             LlmError: No API key, or a base URL that is none.
@@ -50,6 +51,7 @@ class OpenAi(ChatModelProvider):
         # Through `response_format` itself the client would raise for replies that were cut off.
         extra: dict[str, Any] = dict(options.get("extra_body") or {})
         name = "openai" if url is None else f"openai at {urlsplit(url).netloc}"
+        rehearse()
         provider = cls(name, model, chat, detail=True)
         provider._extra = extra
         return provider

@@ -139,8 +139,7 @@ class Ssd:
         if not meaning.asks:
             return _empty(frame_idx)
         parts = [
-            candidates(frame, found, ask, box_threshold, self._max_boxes)
-            for ask in meaning.asks
+            candidates(frame, found, ask, box_threshold, self._max_boxes) for ask in meaning.asks
         ]
         scores = np.concatenate([part.scores for part in parts])
         order = np.argsort(-scores, kind="stable")
