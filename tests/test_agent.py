@@ -593,19 +593,21 @@ def test_a_real_client_and_a_server_that_looks(tmp_path: Path, frames_folder: Pa
         of_server(("look_at_frames", {"frames": [0, 6]})) + of_server(SAMPLE),
         [{"name": "segment_video", "arguments": '{"objects": ['}],
         of_server(("segmnt_video", {})),
+        [{"name": "segment_video", "arguments": "[1, 2]"}],
         of_server(boxed(2)),
         DONE,
     ]
     done, requests = served(tmp_path, frames_folder, script)
     (record,) = done.objects
     assert (record.status, record.reason) == ("found", f"The LLM segmented it: “{DONE}”")
-    assert [len(r.seen.pictures) for r in requests] == [0, 1, 1, 1, 1]
+    assert [len(r.seen.pictures) for r in requests] == [0, 1, 1, 1, 1, 1]
     told = [turn.text for turn in requests[-1].seen.turns if turn.role == "tool"]
     assert told[2].startswith("segment_video: the arguments are no JSON object: ")
     assert "Did you mean 'segment_video'" in told[3]
-    assert json.loads(told[4])["objects"][0]["n_frames"] == N_FRAMES
+    assert told[4].startswith("Unknown tool 'arguments_must_be_a_json_object'")
+    assert json.loads(told[5])["objects"][0]["n_frames"] == N_FRAMES
     assert done.result.strategy == "agent"
-    assert done.result.llm.calls == len(done.result.requests) == 5
+    assert done.result.llm.calls == len(done.result.requests) == 6
     assert [p.id for p in done.result.prompts] == ["agent/v1"]
 
     from alref_agent import replay, segment

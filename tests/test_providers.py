@@ -130,7 +130,7 @@ def test_all_windows_are_asked_together(api: str) -> None:
         outcomes, _ = ask(config, *questions)
         seconds = time.perf_counter() - started
     assert [outcome.problem for outcome in outcomes] == [""] * 20
-    assert 0.9 <= seconds < 2.5, "one by one: 6 s"
+    assert 0.9 <= seconds < 3.5, "one by one: 6 s"
     assert len(server.requests) == 20
 
 

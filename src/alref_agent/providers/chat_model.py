@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from pydantic import ValidationError
 
 from alref_agent.providers.failures import translated
 from alref_agent.providers.messages import (
@@ -22,6 +23,8 @@ from alref_agent.providers.messages import (
 from alref_agent.providers.provider import TransientError
 
 _CUT = {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"}
+UNREADABLE = "arguments_must_be_a_json_object"
+"""Name of a tool call whose own name is not known; no tool is called so, and it says what to do."""
 _REFUSED = {"content_filter", "refusal", "SAFETY", "PROHIBITED_CONTENT", "guardrail_intervened"}
 
 
@@ -66,6 +69,8 @@ class ChatModelProvider:
             text = bytes(error.object).decode("utf-8", "replace")
             return Reply(text, self.model, finish="unreadable")
         except Exception as error:
+            if isinstance(error, ValidationError) and (calls := unreadable_calls(error)):
+                return Reply("", self.model, finish="tool-calls", tool_calls=calls)
             raise translated(error, f"{self.name}:{self.model}") from error
         if not self.is_whole(answer):
             raise TransientError("the reply ends in its middle")
@@ -149,6 +154,18 @@ def to_reply(answer: AIMessage, model: str) -> Reply:
         tool_calls=tuple(calls),
         input_tokens=usage["input_tokens"] if usage else None,
         output_tokens=usage["output_tokens"] if usage else None,
+    )
+
+
+def unreadable_calls(error: ValidationError) -> tuple[ToolCall, ...]:
+    """Tool calls that the client cannot take, as where their arguments are JSON but no object.
+
+    That is the LLM's mistake, which it shall be told; the client does not say of which tool.
+    """
+    return tuple(
+        ToolCall(f"invalid-{n}", UNREADABLE, {"arguments": str(each["input"])})
+        for n, each in enumerate(error.errors(include_url=False))
+        if "tool_calls" in each["loc"]
     )
 
 
