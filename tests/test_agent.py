@@ -606,6 +606,11 @@ def test_a_real_client_and_a_server_that_looks(tmp_path: Path, frames_folder: Pa
     assert "Did you mean 'segment_video'" in told[3]
     assert told[4].startswith("Unknown tool 'arguments_must_be_a_json_object'")
     assert json.loads(told[5])["objects"][0]["n_frames"] == N_FRAMES
+    # The detector was never asked.
+    assert (record.label, record.score, record.pivots[0].score) == (None, None, None)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "a box that the detector had not seen" in page
+    assert "core 0.00" not in page
     assert done.result.strategy == "agent"
     assert done.result.llm.calls == len(done.result.requests) == 6
     assert [p.id for p in done.result.prompts] == ["agent/v1"]

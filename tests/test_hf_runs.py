@@ -57,7 +57,7 @@ def gguf() -> str:
 
 
 def test_a_real_llm_reads_candidates_in_words_and_answers(gguf: str, tmp_path: Path) -> None:
-    done = run(gguf, tmp_path / "run", IN_WORDS | {"llm.max_tokens": 48})
+    done = run(gguf, tmp_path / "run", IN_WORDS | {"llm.max_tokens": 48, "llm.timeout": 900})
     requests = done.result.requests
     assert requests[0].prompt == "pivot-frame/text-v1"
     assert '"cow"' in requests[0].text

@@ -57,7 +57,8 @@ class PivotRecord(Entry):
     frame_idx: int
     box: tuple[float, float, float, float]
     """xyxy in pixels."""
-    score: float
+    score: float | None
+    """The detector's; None for a box that it has not seen."""
     start: bool = False
     """Whether the segmenter propagates from here; where none is marked, from all."""
     reason: str = ""

@@ -137,7 +137,7 @@ def _choice(
             PivotRecord(
                 frame_idx=prompt.frame_idx,
                 box=numbers(box),
-                score=round(called.score if called else 0.0, 4),
+                score=round(called.score, 4) if called else None,
                 start=prompt.start,
             )
         )

@@ -83,7 +83,7 @@ class Choice:
     reason: str
     """One sentence: why this one."""
     label: str
-    """What the detector calls it."""
+    """What the detector calls it; empty: the detector has not seen it, and there is no score."""
     score: float
     target: int
     """Which target of the expression it is for."""
@@ -199,8 +199,9 @@ def _found(obj_id: int, reference: Expression, choice: Choice) -> ObjectRecord:
         expression=reference.text,
         status="found",
         reason=choice.reason,
-        label=choice.label,
-        score=round(choice.score, 4),
+        # What an agent found without the detector has neither.
+        label=choice.label or None,
+        score=round(choice.score, 4) if choice.label else None,
         pivots=choice.pivots,
     )
 
