@@ -10,7 +10,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
@@ -54,6 +54,7 @@ class Config(Section):
     """What `gpt-ps` does where no pivot survives: keep that as the answer, or take the best box of
     frame 0, as the paper."""
     device: Annotated[str, BeforeValidator(_device)] = "auto"
+    """`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:N` or `mps`."""
     seed: int = Field(0, ge=0, lt=2**31)
     """For backends that draw random numbers; the built-in ones draw none."""
     llm: LlmConfig = LlmConfig()
@@ -66,6 +67,41 @@ class Config(Section):
     gpt_ps: GptPsConfig = GptPsConfig()
     agent: AgentConfig = AgentConfig()
     output: OutputConfig = OutputConfig()
+
+
+class Explained(NamedTuple):
+    """A setting and what it means."""
+
+    name: str
+    """As `--set` takes it."""
+    value: Any
+    meaning: str
+
+
+def explained(config: Config, prefix: str = "") -> list[Explained]:
+    """Every setting, its value and what it means.
+
+    Args:
+        config: Where the values are taken from.
+        prefix: Only those whose name starts so.
+
+    Raises:
+        ConfigError: No setting does.
+    """
+    every = list(_explained(config, ""))
+    found = [key for key in every if key.name.startswith(prefix)]
+    if not found:
+        raise ConfigError(unknown("setting", prefix, [key.name for key in every]))
+    return found
+
+
+def _explained(section: Section, path: str) -> Iterator[Explained]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _explained(value, f"{path}{name}.")
+        else:
+            yield Explained(path + name, value, " ".join((field.description or "").split()))
 
 
 def load_config(

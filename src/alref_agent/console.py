@@ -111,10 +111,12 @@ def show_plan(plan: Plan, as_json: bool) -> None:
         return
     new = plan.calls - plan.known
     cost = "unknown: no price" if plan.cost is None else f"about ${plan.cost:.4f}"
-    there = f", {plan.known} of them there already" if plan.known else ""
+    there = f", of which {plan.known} are answered already" if plan.known else ""
+    calls = "1 call" if new == 1 else f"{new} calls"
     for line in (
-        f"{plan.asked}: at most {plan.calls} calls{there}; repair turns apart.",
-        f"The other {new}: about {plan.input_tokens:,} tokens in, {plan.output_tokens:,} out.",
+        f"{plan.asked}: at most {plan.calls} question{'s' * (plan.calls != 1)}{there}; one that "
+        "cannot be answered is asked twice.",
+        f"{calls}: about {plan.input_tokens:,} tokens in, {plan.output_tokens:,} out.",
         f"Cost: {cost} (prices of {plan.prices_of}). Nothing was sent.",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -123,8 +125,7 @@ def show_plan(plan: Plan, as_json: bool) -> None:
 def _llm_line(used: LlmUsage) -> str:
     cost = "at unknown cost" if used.cost is None else f"for ${used.cost:.4f}"
     tokens = f"{used.input_tokens:,} tokens in, {used.output_tokens:,} out"
-    repairs = f"; {used.repairs} repair turns" if used.repairs else ""
-    return (
-        f"LLM: {used.calls} calls ({tokens}) {cost}, {used.cached} replies there already{repairs}; "
-        f"answered by {', '.join(used.models) or '-'}."
-    )
+    calls = f"{used.calls} call{'s' * (used.calls != 1)} ({tokens}) {cost}"
+    cached = f", {used.cached} answered already" if used.cached else ""
+    repairs = f", {used.repairs} of all to repair a reply" if used.repairs else ""
+    return f"LLM: {calls}{cached}{repairs}; answered by {', '.join(used.models) or '-'}."

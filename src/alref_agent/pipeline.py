@@ -139,7 +139,9 @@ def _run(
         prompts=asked.prompts if asked else [],
         requests=asked.requests if asked else [],
         calls=[call.model_copy(update={"arguments": None, "result": None}) for call in calls],
-        seconds=_seconds(calls) | {"write": round(time.perf_counter() - started, 3)},
+        seconds=_seconds(calls)
+        | (asked.seconds if asked else {})
+        | {"write": round(time.perf_counter() - started, 3)},
         packages=versions(),
         files=written.files | ({"report": REPORT} if config.output.report else {}),
         warnings=[
@@ -185,7 +187,8 @@ def replay(
         ConfigError: The file is no `result.json`, or of a newer version.
         VideoError: The video is not where it was.
     """
-    earlier = Run.read(Path(result_file))
+    file = Path(result_file)
+    earlier = Run.read(file / RESULT_NAME if file.is_dir() else file)
     video = open_as(earlier.video)
     return segment(
         video.source,

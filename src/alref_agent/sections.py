@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 class Section(BaseModel):
     """A group of settings; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class LlmConfig(Section):
@@ -22,9 +22,10 @@ class LlmConfig(Section):
     step_models: dict[str, str] = {}
     """Another model for one step, as `llm.step_models.pivot-frame=openai:gpt-4o`."""
     base_url: str | None = None
-    """An OpenAI-compatible server (`http://127.0.0.1:8000/v1`), or an Ollama server elsewhere."""
+    """An OpenAI-compatible server (`http://127.0.0.1:8000/v1`), or an Ollama server elsewhere; like
+    `key_variable` and `options` for `model`, and for step models of the same provider."""
     key_variable: str | None = None
-    """The environment variable that holds the API key; None: the provider's own."""
+    """The environment variable that holds the API key; null: the provider's own."""
     temperature: float | None = Field(0.0, ge=0, le=2)
     """0: always the likeliest word; null: the model's own, for models that take no other."""
     max_tokens: int | None = Field(4096, ge=1)
@@ -63,8 +64,11 @@ class PromptsConfig(Section):
     """Which version of each step's prompt is used; see `prompts list`."""
 
     pivot_frame: str = "v1"
+    """Step 1 of `gpt-ps`: which frame of a window shows the object best?"""
     pivot_box: str = "v1"
+    """Step 2 of `gpt-ps`: which of the boxes on that frame hold it?"""
     agent: str = "v1"
+    """What a conversation of the strategy `agent` begins with."""
     paths: list[str] = []
     """Folders of prompts of one's own, `STEP/VERSION.md` each."""
 
@@ -98,6 +102,7 @@ class SamplingConfig(Section):
     step: int = Field(5, ge=1)
     """Every how many frames one is looked at."""
     frames_per_sheet: int = Field(5, ge=1, le=64)
+    """So many frames are looked at together, a window."""
     layout: Literal["vertical", "horizontal", "grid", "separate"] = "vertical"
     """How frames are joined; `separate`: a picture each."""
     max_side: int = Field(2048, ge=256, le=8192)
@@ -110,6 +115,7 @@ class DetectorConfig(Section):
     """The backend of `detect_objects`."""
 
     name: str = "ssd"
+    """Which backend; a plug-in may bring others."""
     model: str | None = None
     """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
     box_threshold: float = Field(0.1, ge=0, le=1)
@@ -136,6 +142,7 @@ class SegmenterConfig(Section):
     """The backend of `segment_video`."""
 
     name: str = "flow"
+    """Which backend; a plug-in may bring others."""
     model: str | None = None
     """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
     image_size: int | None = Field(None, ge=64)

@@ -48,7 +48,7 @@ class Case:
         """Why no pivot survived, and whether that is a failure rather than an answer."""
         if self.fallbacks:
             n = len(self.fallbacks)
-            more = f" (and {n - 1} more such)" if n > 1 else ""
+            more = f" ({n - 1} more in result.json.)" if n > 1 else ""
             return f"The LLM gave no usable answer. {self.fallbacks[0].reason}{more}", True
         if self.refusals:
             said = shorten(next((r for r in self.refusals if r), ""), 240, placeholder=" …")

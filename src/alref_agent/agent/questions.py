@@ -40,7 +40,9 @@ class Questions:
     @property
     def in_words(self) -> bool:
         """Whether a prompt wants the candidates of all frames in words."""
-        return any("sightings" in p.inputs for p in (self._frame_prompt, self._box_prompt))
+        told = any("sightings" in p.inputs for p in (self._frame_prompt, self._box_prompt))
+        # Who chooses a box unseen is told how it moved since the frame before.
+        return told or self._box_prompt.pictures == "none"
 
     def frame_sheet(self, workspace: Workspace, window: Window) -> tuple[Picture, ...]:
         """The pictures of step 1; none where the prompt wants none."""
@@ -160,7 +162,7 @@ def _prompt(llm: Llm, step: str, version: str) -> Prompt:
     provider = llm.exchange(step).provider
     if prompt.pictures != "none" and not provider.sees:
         raise ConfigError(
-            f"{provider.name}:{provider.model} does not see pictures, and the prompt "
+            f"{llm.exchange(step).asked} does not see pictures, and the prompt "
             f"{prompt.id} has some: --set prompts.pivot_frame=text-v1 "
             "--set prompts.pivot_box=text-v1, or another LLM."
         )

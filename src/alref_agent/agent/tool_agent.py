@@ -57,7 +57,7 @@ class ToolAgent:
         provider = llm.exchange(STEP).provider
         if not provider.calls_tools:
             raise ConfigError(
-                f"{provider.name}:{provider.model} does not call tools, and the strategy agent "
+                f"{llm.exchange(STEP).asked} does not call tools, and the strategy agent "
                 "needs that: --set strategy=gpt-ps, or another LLM."
             )
         self._tools = tools

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alref_agent._version import __version__
+from alref_agent.cli.config import config_app
 from alref_agent.cli.llms import llms_app
 from alref_agent.cli.options import (
     BaseUrl,
@@ -31,6 +32,7 @@ from alref_agent.cli.options import (
     Resume,
     Settings,
     Start,
+    Strategy,
     load,
 )
 from alref_agent.cli.prompts import prompts_app
@@ -45,7 +47,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-config_app = typer.Typer(help="Settings and profiles.", no_args_is_help=True)
 tools_app = typer.Typer(help="The typed tools, one by one.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(tools_app, name="tools")
@@ -65,6 +66,7 @@ def segment(
     profile: Profile = None,
     config: ConfigFile = None,
     settings: Settings = None,
+    strategy: Strategy = None,
     llm: Llm = None,
     llm_base_url: BaseUrl = None,
     max_calls: MaxCalls = None,
@@ -94,6 +96,7 @@ def segment(
     from alref_agent.pipeline import segment as run_segment
 
     short = {
+        "strategy": strategy,
         "llm.model": llm,
         "llm.base_url": llm_base_url,
         "llm.max_calls": max_calls,
@@ -124,7 +127,7 @@ def segment(
 
 @app.command()
 def replay(
-    result: Annotated[str, typer.Argument(help="The result.json of an earlier run.")],
+    result: Annotated[str, typer.Argument(help="The result.json or the folder of an earlier run.")],
     out: Annotated[str, typer.Option(help="The run folder.")],
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -152,33 +155,6 @@ def doctor() -> None:
     report = examine()
     for line in report.lines():
         typer.echo(line)
-
-
-@config_app.command("show")
-def config_show(
-    profile: Profile = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    llm: Llm = None,
-    llm_base_url: BaseUrl = None,
-    device: Device = None,
-) -> None:
-    """Print all settings as YAML, as a run with these options would use them."""
-    import yaml
-
-    short = {"llm.model": llm, "llm.base_url": llm_base_url, "device": device}
-    chosen = load(profile, config, settings, short)
-    typer.echo(yaml.safe_dump(chosen.model_dump(mode="json"), sort_keys=False), nl=False)
-
-
-@config_app.command("profiles")
-def config_profiles() -> None:
-    """Print the profiles."""
-    from alref_agent.config import DEFAULT_PROFILE, profiles
-
-    for name, summary in profiles().items():
-        default = " (default)" if name == DEFAULT_PROFILE else ""
-        typer.echo(f"{name}{default}: {summary}")
 
 
 @tools_app.command("list")

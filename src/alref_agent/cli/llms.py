@@ -13,7 +13,10 @@ llms_app = typer.Typer(help="Who can be asked to reason.", no_args_is_help=True)
 
 @llms_app.command("list")
 def llms_list() -> None:
-    """Print the aliases, what they stand for today, and the other forms that --llm takes."""
+    """Print what --llm takes.
+
+    The aliases, what they stand for today and what that costs, and the other forms.
+    """
     from alref_agent import registry
     from alref_agent.providers.names import aliases
     from alref_agent.providers.prices import Prices
@@ -30,17 +33,17 @@ def llms_list() -> None:
         typer.echo("  ".join(cells).rstrip())
     typer.echo(f"Prices as of {prices.checked}; llm.prices names a file of your own.\n")
     about = {
-        "openai": "MODEL    OpenAI, or with --llm-base-url any server that speaks its API",
-        "ollama": "MODEL    an Ollama server: --llm-base-url, OLLAMA_HOST or this machine",
-        "hf": "MODEL    in this process: a hub id, a folder or a .gguf file",
-        "replay": "FOLDER   the replies of an earlier run",
-        "scripted": "FILE     replies from a YAML file",
+        "openai": ("MODEL", "OpenAI, or with --llm-base-url any server that speaks its API"),
+        "ollama": ("MODEL", "an Ollama server: --llm-base-url, OLLAMA_HOST or this machine"),
+        "hf": ("MODEL", "in this process: a hub id, a folder or a .gguf file"),
+        "replay": ("RUN", "the replies of an earlier run, by its folder"),
+        "scripted": ("FILE", "replies from a YAML file"),
     }
     for kind in registry.names("provider"):
-        plug_in = f"MODEL    from {registry.origin('provider', kind)}"
-        typer.echo(f"{kind}:{about.get(kind, plug_in)}")
-    typer.echo("PROVIDER:MODEL  what LangChain's init_chat_model takes, as anthropic:MODEL")
-    typer.echo("none")
+        what, meaning = about.get(kind, ("MODEL", f"from {registry.origin('provider', kind)}"))
+        typer.echo(f"{f'{kind}:{what}':16}{meaning}")
+    typer.echo(f"{'PROVIDER:MODEL':16}what LangChain's init_chat_model takes, as anthropic:MODEL")
+    typer.echo(f"{'none':16}nobody: the best box track is taken")
 
 
 @llms_app.command("check")
@@ -52,7 +55,7 @@ def llms_check(
     settings: Settings = None,
     device: Device = None,
 ) -> None:
-    """Ask one tiny question with a picture, to see that the LLM answers and sees.
+    """Ask one tiny question: does it answer and see?
 
     The exit status is 1 where it answers and does not see.
     """

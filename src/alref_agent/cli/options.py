@@ -16,7 +16,15 @@ Profile = Annotated[
 ConfigFile = Annotated[str | None, typer.Option("--config", help="A YAML file of settings.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting; see `config show`. Repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting; see `config keys`. Repeatable."),
+]
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="gpt-ps, agent, top-track or top-box; auto: gpt-ps with an LLM, else top-track. Sets "
+        "strategy.",
+    ),
 ]
 Llm = Annotated[
     str | None,

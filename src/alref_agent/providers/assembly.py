@@ -47,16 +47,17 @@ def llm(
     """
     settings = config.llm
     prices = Prices.load(settings.prices)
-    budget = Budget(settings.max_calls, settings.max_cost)
     own = ReplyStore(folder / RECORDED) if folder is not None else None
     cache = Cache(cache_folder()) if settings.cache else None
+    budget = _budget(config, own, prices)
     policy = Policy(settings.attempts, settings.max_wait)
     blot = Blotter(None, settings.key_variable)
+    main = resolve(settings.model)
 
     def exchange(name: str) -> Exchange:
         chosen = resolve(name)
         try:
-            provider = make(chosen, config)
+            provider = make(chosen, _for(chosen, main, config))
         except InputError as error:
             if not (given or lenient):
                 raise type(error)(blot(str(error))) from None
@@ -108,6 +109,25 @@ def make(name: LlmName, config: Config) -> Provider:
             f"Unknown LLM {name}. Taken: {TAKEN}; more with pip install 'alref-agent[llm]'."
         ) from error
     return AnyChatModel.from_config(str(name), config)
+
+
+def _budget(config: Config, own: ReplyStore | None, prices: Prices) -> Budget:
+    """The limits of a run, less what an earlier part of it has used."""
+    budget = Budget(config.llm.max_calls, config.llm.max_cost)
+    if own is not None and (budget.max_calls is not None or budget.max_cost is not None):
+        for kept in own.all():
+            if kept.source == "llm":
+                budget.calls += kept.reply.attempts
+                budget.spent += prices.cost(kept.reply, kept.model) or 0.0
+    return budget
+
+
+def _for(name: LlmName, main: LlmName, config: Config) -> Config:
+    """The settings for an LLM of one step: another provider has other servers and keys."""
+    if name.kind == main.kind:
+        return config
+    own: dict[str, object] = {"base_url": None, "key_variable": None, "options": {}}
+    return config.model_copy(update={"llm": config.llm.model_copy(update=own)})
 
 
 def cache_folder() -> Path:

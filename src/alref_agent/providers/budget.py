@@ -31,40 +31,49 @@ class Budget:
     """US dollars."""
     calls: int = 0
     spent: float = 0.0
-    _open: float = 0.0
-    """What the calls that are out now are expected to cost."""
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _open: list[float] = field(default_factory=list)
+    """What each of the calls that are out now may cost."""
+    _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @contextmanager
-    def call(self, expected: float | None) -> Iterator[Charge]:
+    def call(self, expected: float | None, stop: threading.Event) -> Iterator[Charge]:
         """Hold the means for one call.
+
+        Calls mostly cost less than they may. Where the limit allows this call, and those that are
+        out might pass it together, it waits for them.
 
         Args:
             expected: US dollars that it may cost at most; None where that is unknown.
+            stop: Set where nobody wants the call any more: the wait ends.
 
         Raises:
-            BudgetError: The call would pass a limit; it must not be made.
+            BudgetError: The call could pass a limit; it must not be made.
         """
         cost = expected or 0.0
-        with self._lock:
+        with self._changed:
             if self.max_calls is not None and self.calls + 1 > self.max_calls:
                 raise BudgetError(
                     f"llm.max_calls: {self.calls} calls were made, the limit is {self.max_calls}; "
                     "raise it with --max-calls."
                 )
-            total = self.spent + self._open + cost
-            if self.max_cost is not None and total > self.max_cost:
-                raise BudgetError(
-                    f"llm.max_cost: the next call could bring the cost to ${total:.4f} "
-                    f"(${self.spent:.4f} spent), the limit is ${self.max_cost:g}; raise it with "
-                    "--max-cost."
-                )
+            while not self._affords(cost):
+                if not self._open or stop.is_set():
+                    raise BudgetError(
+                        f"llm.max_cost: ${self.spent:.4f} was spent and the next call may cost up "
+                        f"to ${cost:.4f}, the limit is ${self.max_cost:g}; raise it with "
+                        "--max-cost, or make replies shorter with llm.max_tokens."
+                    )
+                self._changed.wait(0.2)
             self.calls += 1
-            self._open += cost
+            self._open.append(cost)
         charge = Charge(expected)
         try:
             yield charge
         finally:
-            with self._lock:
-                self._open -= cost
+            with self._changed:
+                self._open.remove(cost)
                 self.spent += charge.actual or 0.0
+                self._changed.notify_all()
+
+    def _affords(self, cost: float) -> bool:
+        return self.max_cost is None or self.spent + sum(self._open) + cost <= self.max_cost

@@ -20,7 +20,7 @@ from alref_agent.providers.messages import (
     Sampling,
     ToolCall,
 )
-from alref_agent.providers.provider import TransientError
+from alref_agent.providers.provider import TransientError, called
 
 _CUT = {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"}
 UNREADABLE = "arguments_must_be_a_json_object"
@@ -71,7 +71,7 @@ class ChatModelProvider:
         except Exception as error:
             if isinstance(error, ValidationError) and (calls := unreadable_calls(error)):
                 return Reply("", self.model, finish="tool-calls", tool_calls=calls)
-            raise translated(error, f"{self.name}:{self.model}") from error
+            raise translated(error, called(self.name, self.model)) from error
         if not self.is_whole(answer):
             raise TransientError("the reply ends in its middle")
         return to_reply(answer, self.model)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel
 
-from alref_agent.errors import LlmError, ReplyError
+from alref_agent.errors import LlmError, LlmUnavailableError, ReplyError
 from alref_agent.providers.llm import Llm, read
 from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling
 
@@ -41,34 +41,44 @@ def check(llm: Llm) -> Check:
     if provider.replays:
         raise LlmError(f"{exchange.asked} only repeats what was said: there is nothing to check.")
     number = str(100 + secrets.randbelow(900))
-    if provider.sees:
-        parts: tuple[str | Picture, ...] = (
-            _picture(number),
-            "Which number does the picture show? Answer with the number alone.",
-        )
+    question = "Which number does the picture show? Answer with the number alone."
+    in_words = f"Answer with this number alone: {number}"
+    shown = provider.sees
+    if not shown:
+        reply = _said_to(llm, in_words)
     else:
-        parts = (f"Answer with this number alone: {number}",)
-    request = Request((Message("user", parts),), Sampling(max_tokens=1024))
-    reply = llm.say(request, "check").reply
+        try:
+            reply = _said_to(llm, _picture(number), question)
+        except LlmError as error:
+            # Some servers refuse pictures; who answers words has only that in its way.
+            try:
+                reply = _said_to(llm, in_words)
+            except (LlmError, LlmUnavailableError):
+                raise error from None
+            shown = False
     try:
         said = read(reply, _said).text
     except ReplyError as error:
         said = ""
         outcome = f"its reply cannot be used: {error}"
     right = number in re.findall(r"\d+", said)
-    sees = provider.sees and right
+    sees = shown and right
     if said:
-        shown = " ".join(said.split())
-        shown = shown if len(shown) <= 60 else shown[:60] + "…"
-        if not provider.sees:
-            outcome = f"answers ({shown!r}); takes no pictures"
+        words = " ".join(said.split())
+        words = words if len(words) <= 60 else words[:60] + "…"
+        if not shown:
+            outcome = f"answers ({words!r}); takes no pictures"
         elif sees:
             outcome = f"answers and sees: it read {number} in the picture"
         else:
-            outcome = f"answers, and does not see: the picture shows {number}, it said {shown!r}"
+            outcome = f"answers, and does not see: the picture shows {number}, it said {words!r}"
     tokens = f", {reply.input_tokens} + {reply.output_tokens} tokens" if reply.input_tokens else ""
     line = f"{exchange.asked} (answered by {reply.model}) {outcome}. {reply.seconds:.1f} s{tokens}"
     return Check(exchange.asked, reply, sees, line)
+
+
+def _said_to(llm: Llm, *parts: str | Picture) -> Reply:
+    return llm.say(Request((Message("user", parts),), Sampling(max_tokens=1024)), "check").reply
 
 
 class _Said(BaseModel):

@@ -10,7 +10,7 @@ from alref_agent.errors import AlrefError
 from alref_agent.providers.messages import Reply, Request, ToolCall
 from alref_agent.providers.policy import Sender
 from alref_agent.providers.prices import Prices
-from alref_agent.providers.provider import Provider
+from alref_agent.providers.provider import Provider, called
 from alref_agent.providers.reply_store import Kept, Replies, ReplyStore, reply_key
 from alref_agent.providers.secrets import Blotter
 from alref_agent.record import ReplySource
@@ -68,7 +68,7 @@ class Exchange:
     @property
     def asked(self) -> str:
         """Who is asked: `openai:gpt-4.1`."""
-        return f"{self.provider.name}:{self.provider.model}"
+        return called(self.provider.name, self.provider.model)
 
     def key(self, request: Request) -> str:
         """The name of a request's reply."""

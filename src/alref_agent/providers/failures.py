@@ -71,6 +71,11 @@ def _of_status(
     hint = ""
     if "temperature" in said:
         hint = " Set llm.temperature=null for a model that takes no other."
+    elif "image" in said.lower():
+        hint = (
+            " For a model that sees no pictures: --set prompts.pivot_frame=text-v1 "
+            "--set prompts.pivot_box=text-v1."
+        )
     return LlmError(f"{asked} does not take the request ({status}): {said}{hint}")
 
 

@@ -8,6 +8,7 @@ with them. What follows after that is the strategy's to declare.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -92,6 +93,8 @@ class Llm:
         self._prompts: dict[str, PromptRecord] = {}
         self.requests: list[RequestRecord] = []
         """The record, in the order of the questions."""
+        self.seconds: dict[str, float] = {}
+        """Step -> how long it was waited for, however many were asked at once."""
 
     @property
     def prompts(self) -> list[PromptRecord]:
@@ -128,6 +131,7 @@ class Llm:
         if not questions:
             return []
         stop = threading.Event()
+        started = time.perf_counter()
         with ThreadPoolExecutor(self._concurrency, "llm") as pool:
             futures = [pool.submit(self._ask, question, stop) for question in questions]
             try:
@@ -137,6 +141,7 @@ class Llm:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        self._waited(questions[0].rendered.prompt.step, started)
         asked = [future.result() for future in futures]
         for each in asked:
             self.requests += each.records
@@ -148,7 +153,10 @@ class Llm:
         Raises:
             LlmError, LlmUnavailableError, BudgetError: As `ask`.
         """
-        return self.exchange(step).reply(request, threading.Event())
+        started = time.perf_counter()
+        answered = self.exchange(step).reply(request, threading.Event())
+        self._waited(step, started)
+        return answered
 
     def conversation(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
@@ -180,6 +188,10 @@ class Llm:
             cost=None if None in costs else round(sum(c for c in costs if c is not None), 6),
             models=sorted({r.answered_by for r in self.requests}),
         )
+
+    def _waited(self, step: str, started: float) -> None:
+        spent = time.perf_counter() - started
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + spent, 3)
 
     def _note(self, prompt: Prompt) -> None:
         self._prompts.setdefault(

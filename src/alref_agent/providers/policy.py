@@ -21,7 +21,7 @@ from alref_agent.errors import LlmError, LlmUnavailableError
 from alref_agent.providers.budget import Budget
 from alref_agent.providers.messages import Reply, Request
 from alref_agent.providers.prices import Prices
-from alref_agent.providers.provider import Provider, TransientError, UnreachableError
+from alref_agent.providers.provider import Provider, TransientError, UnreachableError, called
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Sender:
         self._policy = policy
         self._budget = budget
         self._prices = prices
+        self._called = called(provider.name, provider.model)
         self._reached = False
 
     def send(self, request: Request, stop: threading.Event) -> Reply:
@@ -76,7 +77,7 @@ class Sender:
             for attempt in retrying:
                 with attempt:
                     started = time.perf_counter()
-                    with self._budget.call(expected) as charge:
+                    with self._budget.call(expected, stop) as charge:
                         reply = self._complete(request)
                         cost = self._prices.cost(reply, self.provider.model)
                         # A server that counts no tokens is charged what was expected.
@@ -85,7 +86,7 @@ class Sender:
             n = retrying.statistics.get("attempt_number", 1)
             times = "once" if n == 1 else f"{n} times"
             raise LlmUnavailableError(
-                f"{self.provider.name}:{self.provider.model} was asked {times} and failed: {error}."
+                f"{self._called} was asked {times} and failed: {error}."
             ) from error
         return replace(
             reply,
@@ -101,8 +102,8 @@ class Sender:
                 raise
             # It never was up: waiting for it helps nobody.
             raise LlmError(
-                f"{self.provider.name}:{self.provider.model} cannot be reached: {error}. Is the "
-                "server up, and llm.base_url right?"
+                f"{self._called} cannot be reached: {error}. Is the server up, and llm.base_url "
+                "right?"
             ) from error
         self._reached = True
         return reply

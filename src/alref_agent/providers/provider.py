@@ -53,6 +53,12 @@ class Provider(Protocol):
         ...
 
 
+def called(name: str, model: str) -> str:
+    """Who is asked, for people: `openai:gpt-4.1`, `openai:gpt-4.1 at 127.0.0.1:8000`."""
+    kind, at, server = name.partition(" at ")
+    return f"{kind}:{model}{at}{server}"
+
+
 class TransientError(Exception):
     """A failure that may pass: too many requests, a server error, a time-out, a cut connection."""
 

@@ -19,6 +19,7 @@ _STAGES = {
     "segment_video": "segmenting",
     "write": "writing files",
     "llm": "the language model",
+    "agent": "the language model",
     "pivot-frame": "step 1 of the language model",
     "pivot-box": "step 2 of the language model",
 }
@@ -100,8 +101,8 @@ def _tiles(result: RunResult) -> list[tuple[str, str]]:
     llm = result.llm
     cost = "unknown" if llm.cost is None else money(llm.cost)
     return [
-        (f"{llm.calls:,}", "reply paid for" if llm.calls == 1 else "replies paid for"),
-        (f"{llm.cached:,}", "reply there already" if llm.cached == 1 else "replies there already"),
+        (f"{llm.calls:,}", "call" if llm.calls == 1 else "calls"),
+        (f"{llm.cached:,}", "answered already"),
         (f"{llm.repairs:,}", "repair turn" if llm.repairs == 1 else "repair turns"),
         (f"{llm.unusable:,}", "unusable reply" if llm.unusable == 1 else "unusable replies"),
         (f"{llm.input_tokens:,}", "tokens in"),

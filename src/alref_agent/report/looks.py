@@ -104,6 +104,8 @@ class Seen:
             most_boxes: At most this many boxes are drawn on a frame, as for the LLM.
         """
         frames = self._frames.get(expression, {})
+        tracked = any(str(t.get("id")) in self._chosen for t in self._tracks.get(expression, []))
+        own = "box of the track" if tracked else "not the detector's"
         pivots: dict[int, list[Floats]] = {}
         for record in objects:
             for pivot in record.pivots:
@@ -117,7 +119,8 @@ class Seen:
             chosen = sorted(sorted(best, key=lambda i: -best[i])[:2])
         kept = [chosen[i] for i in evenly(len(chosen), MOST_LOOKS)] if chosen else []
         looks = [
-            _look(i, frames, pivots.get(i, []), stills, album, expression, most_boxes) for i in kept
+            _look(i, frames, pivots.get(i, []), own, stills, album, expression, most_boxes)
+            for i in kept
         ]
         return looks, len(chosen) - len(kept)
 
@@ -145,6 +148,7 @@ def _look(
     frame_idx: int,
     frames: Mapping[int, Detections],
     pivots: Sequence[Floats],
+    own: str,
     stills: Stills,
     album: Album,
     expression: str,
@@ -164,7 +168,7 @@ def _look(
     for pivot in pivots:
         if all(iou(box, pivot) < _SAME for box in boxes):
             boxes.append(pivot)
-            listed.append(Candidate(len(boxes), "box of the track", None, True))
+            listed.append(Candidate(len(boxes), own, None, True))
     place = stills.place(frame_idx)
     alt = f"Candidates for “{shorter(expression)}” on {place}"
     picture = stills.boxed(frame_idx, np.array(boxes, np.float32).reshape(-1, 4))

@@ -40,6 +40,8 @@ class Decision:
     tracks: list[Track]
     more_tracks: int
     fallbacks: list[Fallback]
+    followed: bool
+    """Whether the segmenter was given more boxes than those that the LLM chose."""
     pivot_reasons: bool
     """Whether the choice repeats why each pivot was chosen; else it is read above, in full."""
 
@@ -109,7 +111,8 @@ def render(workspace: Workspace, result: RunResult, masks: str | None) -> str:
         result=result,
         settings=cut(_yaml(result.config)),
         prompts=[(p, cut(p.source)) for p in result.prompts],
-        files=sorted({*result.files.values(), "result.json"}),
+        files=_files(result),
+        found_any=any(o.status == "found" for o in result.objects),
         place=stills.place,
         swatches=drawn,
         # Last: until here pictures were still added.
@@ -152,10 +155,17 @@ def _decisions(
                 tracks=tracks,
                 more_tracks=more_tracks,
                 fallbacks=[taken(f) for f in result.fallbacks if f.exp_id == reference.exp_id],
+                followed=bool(requests) and _followed(result),
                 pivot_reasons=all(r.step != "pivot-box" for r in requests),
             )
         )
     return made
+
+
+def _followed(result: RunResult) -> bool:
+    settings = result.config.get("gpt_ps")
+    tracks = isinstance(settings, Mapping) and settings.get("follow") == "tracks"
+    return result.strategy == "gpt-ps" and tracks
 
 
 def _named(requests: list[RequestRecord]) -> list[int]:
@@ -173,6 +183,13 @@ def _most_boxes(config: Mapping[str, Any], asked: bool) -> int:
     settings = config.get("gpt_ps")
     most = settings.get("max_candidates") if isinstance(settings, Mapping) else None
     return most if asked and isinstance(most, int) and 1 <= most <= len(COLOURS) else 6
+
+
+def _files(result: RunResult) -> list[str]:
+    """What lies in the run folder; with an LLM, all that it was sent and said."""
+    talk = {"record/replies"} if result.requests else set()
+    sheets = {"record/sheets"} if any(r.pictures for r in result.requests) else set()
+    return sorted({*result.files.values(), "result.json", *talk, *sheets})
 
 
 def _part(result: RunResult) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from alref_agent.record import RequestRecord
 from alref_agent.report.pictures import Album, Embedded
@@ -50,8 +50,9 @@ class Talk:
     title: str
     outcome: str
     """In a few words."""
-    fine: bool
-    """Whether there is an answer that can be used."""
+    mood: Literal["found", "failed", ""]
+    """Whether something was chosen, no answer can be used, or the answer is that nothing fits."""
+    open: bool
     frames: list[str]
     pictures: list[Embedded]
     turns: list[Turn]
@@ -68,19 +69,18 @@ class Step:
     """What is asked in this step, for a reader who never heard of it."""
     talks: list[Talk]
     left_out: int
-    open: bool
 
 
 _TITLES = {
     _FRAME: (
         "Step 1: which frame shows it best?",
-        "The video is cut into windows of a few frames, joined into one picture each. The model "
-        "says what happens and names the frame that shows the object best.",
+        "The video is cut into windows of a few frames. The model says what happens in each and "
+        "names the frame that shows the object best.",
     ),
     _BOX: (
         "Step 2: which box is it?",
-        "On that frame the boxes of the detector are drawn and numbered. The model says what is "
-        "in them and names the box, or the boxes, that hold what is meant.",
+        "The boxes of the detector on that frame are numbered. The model says what is in them and "
+        "names the box, or the boxes, that hold what is meant.",
     ),
     _AGENT: (
         "The model at work, turn by turn",
@@ -115,13 +115,15 @@ def steps(
                         records,
                         _titled(records[0], n, len(talks), windows, stills),
                         step == _AGENT and n > 1,
+                        # Of a long conversation: what was seen, and how it ended.
+                        len(talks) <= OPEN
+                        or (step == _AGENT and (n == len(talks) or bool(records[0].pictures))),
                         stills,
                         album,
                     )
                     for n, records in enumerate(kept, start=1)
                 ],
                 left_out=len(talks) - len(kept),
-                open=len(talks) <= OPEN,
             )
         )
     return made
@@ -161,14 +163,20 @@ def _titled(
     if not frames:
         return title
     first, last = frames[0], frames[-1]
+    title = f"{title}, with a look at" if what == "Turn" else f"{title}:"
     if first == last:
-        return f"{title}: {stills.place(first)}"
+        return f"{title} {stills.place(first)}"
     names = f"frames {stills.name(first)} to {stills.name(last)}"
-    return f"{title}: {names}, {stills.time(first)} to {stills.time(last)}"
+    return f"{title} {names}, {stills.time(first)} to {stills.time(last)}"
 
 
 def _talk(
-    records: Sequence[RequestRecord], title: str, later: bool, stills: Stills, album: Album
+    records: Sequence[RequestRecord],
+    title: str,
+    later: bool,
+    open_: bool,
+    stills: Stills,
+    album: Album,
 ) -> Talk:
     first, last = records[0], records[-1]
     frames = [i for i in first.frames if stills.has(i)]
@@ -183,12 +191,20 @@ def _talk(
     return Talk(
         title=title,
         outcome=shorter(outcome, 100),
-        fine=last.understood is not None,
+        mood=_mood(last),
+        open=open_,
         frames=[stills.place(i) for i in frames[:_LISTED]],
         pictures=pictures,
         turns=[_turn(record, stills, later) for record in records],
         beside=_beside(pictures),
     )
+
+
+def _mood(record: RequestRecord) -> Literal["found", "failed", ""]:
+    if record.understood is None:
+        return "failed"
+    chosen = record.understood.get("frame", record.understood.get("boxes", True))
+    return "found" if chosen else ""
 
 
 def _beside(pictures: Sequence[Embedded]) -> str:
