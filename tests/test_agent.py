@@ -617,7 +617,7 @@ def test_a_real_client_and_a_server_that_looks(tmp_path: Path, frames_folder: Pa
 
     from alref_agent import replay, segment
 
-    again = replay(tmp_path / "run" / "result.json", out=tmp_path / "again")
+    again = replay(tmp_path / "run", out=tmp_path / "again")
     lines = ["strategy=agent", f"llm.model=replay:{tmp_path / 'run'}", "output.overlay=false"]
     other = segment(frames_folder, text="the big square", settings=lines, out=tmp_path / "other")
     masks = (tmp_path / "run" / "masks.json").read_bytes()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alref_agent.config import Config, keys, load_config, profiles
+from alref_agent.config import Config, explained, keys, load_config, profiles
 from alref_agent.errors import ConfigError
 
 
@@ -121,6 +121,17 @@ def test_every_profile_is_valid_and_says_what_it_is() -> None:
     for name, summary in profiles().items():
         assert load_config(name, environment={}).profile == name
         assert len(summary) > 20
+
+
+def test_every_setting_is_explained() -> None:
+    config = load_config(settings=["gpt_ps.max_candidates=3"], environment={})
+    every = explained(config)
+    assert {key.name for key in every} == {key for key, _ in keys()}
+    assert [key.name for key in every if len(key.meaning) < 15] == []
+    (most,) = explained(config, "gpt_ps.max")
+    assert (most.name, most.value) == ("gpt_ps.max_candidates", 3)
+    with pytest.raises(ConfigError, match="Unknown setting 'gpt_psx'. Did you mean"):
+        explained(config, "gpt_psx")
 
 
 def test_every_setting_can_come_from_the_environment() -> None:

@@ -306,6 +306,14 @@ def test_words_instead_of_pictures(run: Callable[..., Run]) -> None:
     assert "contact_sheet" not in [call.tool for call in done.space.calls()]
 
 
+def test_who_chooses_a_box_in_words_is_told_how_it_moved(run: Callable[..., Run]) -> None:
+    done = run(Mind(lambda text, window: "[2]"), ["prompts.pivot_box=text-v1"])
+    first, _, third, _ = done.texts()
+    assert "moves right" not in first
+    assert "moves right" in third
+    assert [bool(r.pictures) for r in done.provider.requests] == [True, True, False, False]
+
+
 def test_an_llm_without_eyes_is_told_so_before_anything_is_done(
     tmp_path: Path, frames_folder: Path
 ) -> None:

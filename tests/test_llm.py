@@ -336,8 +336,49 @@ def test_money_is_limited_before_it_is_spent() -> None:
     )
     with pytest.raises(BudgetError, match=r"llm.max_cost.*the limit is \$0.009"):
         llm.ask([question(f"dog {n}") for n in range(20)])
-    # A reply costs 0.002, and may cost about 0.0025 before it is known.
-    assert 2 <= provider.n <= 4
+    # A reply costs 0.002, and may cost about 0.0025 before it is known: the fourth waits for those
+    # that are out, and after it 0.008 is spent.
+    assert provider.n == 4
+
+
+def test_a_call_waits_for_those_that_are_out_until_nobody_wants_it() -> None:
+    budget, stop = Budget(max_cost=1.0), threading.Event()
+    done: list[str] = []
+
+    def second(name: str) -> None:
+        try:
+            with budget.call(0.5, stop):
+                done.append(f"{name} sent")
+        except BudgetError:
+            done.append(f"{name} ended")
+
+    with budget.call(0.9, stop) as charge:
+        waiting = threading.Thread(target=second, args=("first",))
+        waiting.start()
+        waiting.join(0.3)
+        assert done == []
+        charge.actual = 0.1
+    waiting.join(5)
+    assert done == ["first sent"]
+    with budget.call(0.9, stop):
+        waiting = threading.Thread(target=second, args=("other",))
+        waiting.start()
+        stop.set()
+        waiting.join(5)
+    assert done == ["first sent", "other ended"]
+
+
+def test_the_time_of_each_step_is_told_as_it_was_waited_for() -> None:
+    def slow(request: Request) -> str:
+        time.sleep(0.2)
+        return "[1]"
+
+    llm = make(slow, concurrency=4)
+    llm.ask([question(f"dog {n}") for n in range(4)])
+    assert list(llm.seconds) == ["pivot-frame"]
+    assert 0.2 <= llm.seconds["pivot-frame"] < 0.7, "together, not one after the other"
+    llm.ask([question("cat")])
+    assert llm.seconds["pivot-frame"] >= 0.4
 
 
 def test_replies_that_are_there_cost_nothing(tmp_path: Path) -> None:

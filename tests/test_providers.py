@@ -14,7 +14,13 @@ from PIL import Image
 
 from alref_agent.agent.replies import box_reader, frame_reader
 from alref_agent.config import Config, load_config
-from alref_agent.errors import AlrefError, LlmError, LlmUnavailableError, MissingPackageError
+from alref_agent.errors import (
+    AlrefError,
+    BudgetError,
+    LlmError,
+    LlmUnavailableError,
+    MissingPackageError,
+)
 from alref_agent.media.sheet import encoded_sheets
 from alref_agent.prompts.library import PromptLibrary
 from alref_agent.providers.assembly import llm
@@ -25,7 +31,7 @@ from alref_agent.providers.messages import Message, Picture, Request, Sampling, 
 pytest.importorskip("langchain_openai", reason="the extra `llm` is not installed")
 pytest.importorskip("langchain_ollama", reason="the extra `llm` is not installed")
 
-from llm_server import Server, calls, says, serve
+from llm_server import Answer, Seen, Server, calls, says, serve
 
 MARKER = (0, 0, 255)
 KEY = "sk-not-a-real-key-1234567890"
@@ -355,7 +361,7 @@ def test_who_answered_is_kept_as_the_server_says() -> None:
     with serve("openai", mind="marker") as server:
         _, asked = ask(settings(server, "openai"))
     record = asked.requests[0]
-    assert record.asked.endswith(":llava")
+    assert record.asked.startswith("openai:llava at 127.0.0.1:")
     assert record.answered_by == "llava-2026-01-01"
 
 
@@ -369,6 +375,53 @@ def test_check_sees_whether_an_llm_sees(api: str) -> None:
         report = check(llm(settings(server, api)))
     assert not report.sees
     assert "does not see" in report.line
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_check_of_one_that_refuses_pictures(api: str) -> None:
+    def mind(seen: Seen) -> Answer:
+        return says(seen.text.rpartition(": ")[2])
+
+    with serve(api, mind=mind, blind=True) as server:  # type: ignore[arg-type]
+        report = check(llm(settings(server, api)))
+        assert not report.sees
+        assert "takes no pictures" in report.line
+        if api == "openai":  # Ollama says beforehand what a model can do
+            with pytest.raises(LlmError, match=r"no pictures: --set prompts.pivot_frame=text-v1"):
+                ask(settings(server, api))
+
+
+def test_limits_hold_for_a_run_however_often_it_goes_on(tmp_path: Path) -> None:
+    with serve("openai", mind="marker") as server:
+        calls_ = settings(server, "openai", "llm.max_calls=2")
+        llm(calls_, tmp_path).ask([question(), question("v2")])
+        again = llm(calls_, tmp_path)
+        again.ask([question("v2")])  # it is there
+        with pytest.raises(BudgetError, match="2 calls were made, the limit is 2"):
+            again.ask([question(layout="grid")])
+        llm(settings(server, "openai", "llm.max_calls=3"), tmp_path).ask([question(layout="grid")])
+        assert len(server.requests) == 3
+        prices = tmp_path / "prices.yaml"
+        prices.write_text("checked: 2026-01-01\nmodels: {llava: {input: 1000, output: 1000}}\n")
+        money = settings(server, "openai", "llm.max_cost=5", f"llm.prices={prices}")
+        with pytest.raises(BudgetError, match=r"llm.max_cost: \$[1-9]"):
+            llm(money, tmp_path).ask([question(layout="horizontal")])
+        assert len(server.requests) == 3
+
+
+def test_a_step_of_another_provider_has_its_own_server_and_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    with serve("openai", mind="marker") as main, serve("ollama", mind="marker") as other:
+        monkeypatch.setenv("OLLAMA_HOST", other.url)
+        steps = ["llm.step_models.pivot-box=ollama:llava", "llm.key_variable=MY_KEY"]
+        asked = llm(settings(main, "openai", *steps, "llm.options.top_p=0.5"))
+        outcomes = asked.ask([question()]) + asked.ask([question(step="pivot-box")])
+        assert all(outcome.answer for outcome in outcomes)
+        assert [len(main.requests), len(other.requests)] == [1, 1]
+        assert main.requests[0].body["top_p"] == 0.5
+        assert KEY not in str(other.requests[0].headers)
 
 
 def test_check_of_one_that_fails() -> None:

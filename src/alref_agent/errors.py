@@ -66,6 +66,10 @@ class LlmError(InputError):
     """An LLM that cannot be used as asked: no key, no such model, no server, a refused request."""
 
 
+class RequestRefusedError(LlmError):
+    """The server does not take a request as it is, though it takes others: a picture, a setting."""
+
+
 class BudgetError(InputError):
     """The next call would pass `llm.max_calls` or `llm.max_cost`; it was not made."""
 

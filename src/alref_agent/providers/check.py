@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel
 
-from alref_agent.errors import LlmError, LlmUnavailableError, ReplyError
+from alref_agent.errors import LlmError, LlmUnavailableError, ReplyError, RequestRefusedError
 from alref_agent.providers.llm import Llm, read
 from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling
 
@@ -49,8 +49,8 @@ def check(llm: Llm) -> Check:
     else:
         try:
             reply = _said_to(llm, _picture(number), question)
-        except LlmError as error:
-            # Some servers refuse pictures; who answers words has only that in its way.
+        except RequestRefusedError as error:
+            # Some servers refuse pictures: what answers words has nothing else in its way.
             try:
                 reply = _said_to(llm, in_words)
             except (LlmError, LlmUnavailableError):

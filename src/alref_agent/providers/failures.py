@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
-from alref_agent.errors import AlrefError, LlmError
+from alref_agent.errors import AlrefError, LlmError, RequestRefusedError
 from alref_agent.providers.provider import TransientError, UnreachableError
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
@@ -76,7 +76,7 @@ def _of_status(
             " For a model that sees no pictures: --set prompts.pivot_frame=text-v1 "
             "--set prompts.pivot_box=text-v1."
         )
-    return LlmError(f"{asked} does not take the request ({status}): {said}{hint}")
+    return RequestRefusedError(f"{asked} does not take the request ({status}): {said}{hint}")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
