@@ -264,6 +264,16 @@ def written(page: str) -> dict[str, str]:
     return dict(re.findall(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)```", text, re.DOTALL | re.MULTILINE))
 
 
+def test_the_example_for_agents_of_ones_own_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clip.mp4").write_bytes((CLIP / "clip.mp4").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks(ROOT / "docs" / "llms.md", "python")
+    exec(example, {})
+    assert '"frame_idx":70' in capsys.readouterr().out.replace(" ", "")
+
+
 @pytest.mark.parametrize("page", ["llms.md", "prompts.md"])
 def test_every_example_of_the_pages_runs_as_it_stands(page: str, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes((CLIP / "clip.mp4").read_bytes())

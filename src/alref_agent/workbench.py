@@ -72,7 +72,7 @@ def serve_tools(folder: Path, source: str | None, config: Config) -> None:
 
 @contextmanager
 def tool_workspace(
-    folder: Path, source: str | None, progress: Progress | None = None
+    folder: str | Path, source: str | None = None, progress: Progress | None = None
 ) -> Iterator[Workspace]:
     """A workspace for tools that are called one by one, made where there is none.
 
@@ -85,7 +85,7 @@ def tool_workspace(
         ConfigError: A new folder without a video, or an old one with another.
         OutputError: It cannot be made or written.
     """
-    folder = folder.expanduser()
+    folder = Path(folder).expanduser()
     if folder.is_dir() and Workspace.is_one(folder):
         with closing(Workspace.open(folder, progress)) as workspace:
             made_for = workspace.video.source.resolve()
