@@ -266,10 +266,6 @@ WRONG: dict[str, tuple[Wanted, str]] = {
         ("sample_frames", {"self": 1, "config": {}, "run_manager": 2}),
         "Unknown argument of sample_frames",
     ),
-    "half a character": (
-        ("detect_objects", {"frames": [0], "expressions": ["a \ud800 square"]}),
-        "detect_objects: an argument is no text (UTF-8).",
-    ),
     "half a character in a name": (("\ud800", {}), "Unknown tool"),
 }
 

@@ -12,17 +12,18 @@ import pytest
 
 from alref_agent.agent.answers import PivotFrameAnswer
 from alref_agent.agent.replies import frame_reader
-from alref_agent.errors import BudgetError, LlmError, LlmUnavailableError
+from alref_agent.errors import BudgetError, ConfigError, LlmError, LlmUnavailableError
 from alref_agent.prompts.library import PromptLibrary
 from alref_agent.providers.budget import Budget
 from alref_agent.providers.exchange import Exchange
 from alref_agent.providers.llm import Llm, Question
-from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling
+from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling, ToolCall
+from alref_agent.providers.names import LlmName
 from alref_agent.providers.policy import Policy, Sender
 from alref_agent.providers.prices import Price, Prices
-from alref_agent.providers.provider import TransientError
-from alref_agent.providers.replay import Recorded, Replay
-from alref_agent.providers.reply_store import Cache, ReplyStore, reply_key
+from alref_agent.providers.provider import TransientError, UnreachableError
+from alref_agent.providers.replay import Recorded, Replay, Unavailable
+from alref_agent.providers.reply_store import Cache, Kept, ReplyStore, reply_key
 from alref_agent.providers.scripted import Scripted
 from alref_agent.providers.secrets import Blotter
 
@@ -461,3 +462,101 @@ def test_keys_differ_by_who_is_asked() -> None:
     request = Request((Message("user", ("a",)),))
     keys = {reply_key(p, m, request) for p, m in (("a", "b"), ("a", "c"), ("c", "b"))}
     assert len(keys) == 3
+
+
+DAMAGE: dict[str, dict[str, Any]] = {
+    "text is a number": {"reply": {"text": 5}},
+    "no text": {"reply": {"text": None}},
+    "tokens are a word": {"reply": {"input_tokens": "many"}},
+    "tokens beyond counting": {"reply": {"output_tokens": 10**400}},
+    "seconds are a word": {"reply": {"seconds": "x"}},
+    "seconds are none": {"reply": {"seconds": float("nan")}},
+    "attempts below none": {"reply": {"attempts": -1000}},
+    "nobody answered": {"reply": {"model": None}},
+    "an unknown end": {"reply": {"finish": "perhaps"}},
+    "calls that are none": {"reply": {"tool_calls": [{"x": 1}]}},
+    "nobody was asked": {"model": None},
+    "an unknown source": {"source": "hearsay"},
+    "another key": {"key": "0" * 32},
+    "another digest": {"digest": "0" * 64},
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_reply_that_is_damaged_or_of_another_request_counts_as_none(
+    tmp_path: Path, name: str
+) -> None:
+    make(["[3]"], cache=tmp_path).ask([question()])
+    (file,) = tmp_path.glob("*/*.json")
+    content = json.loads(file.read_text())
+    change = DAMAGE[name]
+    reply = content["reply"] | change.get("reply", {})
+    file.write_text(json.dumps(content | change | {"reply": reply}))
+    provider = Scripted(["[4]"])
+    (outcome,) = make(provider, cache=tmp_path).ask([question()])
+    assert outcome.answer is not None and outcome.answer.frame == 4
+    assert len(provider.requests) == 1
+
+
+def test_a_reply_under_the_name_of_another_one_is_not_believed(tmp_path: Path) -> None:
+    make(["[3]"], folder=tmp_path).ask([question()])
+    (mine,) = tmp_path.glob("*/*.json")
+    make(["[5]"], folder=tmp_path / "other").ask([question("the cat")])
+    (foreign,) = (tmp_path / "other").glob("*/*.json")
+    mine.write_bytes(foreign.read_bytes())
+    assert list(ReplyStore(tmp_path).all()) == []
+    (outcome,) = make(["[4]"], folder=tmp_path).ask([question()])
+    assert outcome.answer is not None and outcome.answer.frame == 4
+
+
+@pytest.mark.parametrize("depth", [300, 100_000])
+def test_a_reply_that_is_nested_too_deeply_counts_as_none(tmp_path: Path, depth: int) -> None:
+    llm = make([Reply("[3]", "m", tool_calls=(ToolCall("1", "x", {"a": "DEEP"}),))], cache=tmp_path)
+    llm.ask([question()])
+    (file,) = tmp_path.glob("*/*.json")
+    assert len(list(ReplyStore(tmp_path).all())) == 1
+    file.write_text(file.read_text().replace('"DEEP"', '{"a":' * depth + "1" + "}" * depth))
+    assert list(ReplyStore(tmp_path).all()) == []
+
+
+def test_half_a_character_is_kept_as_it_came(tmp_path: Path) -> None:
+    reply = Reply("half \ud83d [3]", "m", tool_calls=(ToolCall("1", "x", {"\ud83d": "\ud83d"}),))
+    request = Request((Message("user", ("a",)),))
+    kept = Kept("scripted", "script", request.digest, reply)
+    ReplyStore(tmp_path).put("k" * 32, kept, request)
+    assert ReplyStore(tmp_path).get("k" * 32, request.digest) == kept
+
+
+def test_what_a_recorded_run_was_not_asked_is_said_so() -> None:
+    first = make(["[3]"])
+    first.ask([question()])
+    gone = Unavailable(LlmName("openai", "gpt-4"), LlmError("No API key."))
+    changed = [r.model_copy(update={"digest": "0" * 64}) for r in first.requests]
+    said = (
+        "The recorded run has no reply to this question (the prompts, the video or the settings "
+        "differ), and it cannot be asked anew: "
+    )
+    for recorded in ([], changed):
+        with pytest.raises(LlmError) as error:
+            make(gone, given=[Recorded(recorded)]).ask([question()])
+        assert str(error.value) == f"{said}No API key."
+        down = Failing(UnreachableError("Connection refused"))
+        with pytest.raises(LlmError) as error:
+            make(down, given=[Recorded(recorded)]).ask([question()])
+        assert str(error.value).startswith(f"{said}failing:script cannot be reached: Connection")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tool_calls": [{"x": 1}]}, r"tool_calls\.0\.id: Field required"),
+        ({"finish": "perhaps"}, "finish: Input should be 'stop'"),
+    ],
+)
+def test_a_recorded_reply_that_is_none_is_one_line(change: dict[str, Any], said: str) -> None:
+    first = make(["[3]"])
+    first.ask([question()])
+    record = first.requests[0].model_copy(update=change)
+    with pytest.raises(ConfigError, match=said) as error:
+        Recorded([record])
+    assert record.key in str(error.value)

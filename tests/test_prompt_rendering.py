@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
@@ -50,6 +51,78 @@ def test_a_missing_input_is_named(id_: str) -> None:
         inputs = {k: v for k, v in examples.usual().items() if k != name}
         with pytest.raises(PromptError, match=f"{id_} needs the input {name!r}"):
             prompt.render(**inputs)
+
+
+LONG = "it takes more than 2000000 steps"
+LARGE = "a number that is too large"
+GROWN = "makes its result too long"
+DOUBLED = "{{% set n = namespace(x={0}) %}}{{% for i in range(60) %}}{1}{{% endfor %}}"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{{ 10 ** 5000 }}", LARGE),
+        ("{{ 10 ** (10 ** 8) }}", LARGE),
+        ("{{ 1" + "0" * 5000 + " }}", "is no template: Exceeds the limit"),
+        (DOUBLED.format("99", "{% set n.x = n.x * n.x %}"), LARGE),
+        ("{{ 'a' * 10 ** 9 }}", LONG),
+        ("{{ (10 ** 9 * [1]) | length }}", LONG),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", LONG),
+        (
+            "{% for a in range(99999) %}{% for b in range(99999) if not b %}{% endfor %}"
+            "{% endfor %}",
+            LONG,
+        ),
+        ("{% for c in 'a' * 999 %}" * 9 + "{% endfor %}" * 9, LONG),
+        ("{% for i in range(9999) %}" + "a" * 9999 + "{% endfor %}", LONG),
+        (
+            "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}"
+            "{{ f(60) }}",
+            LONG,
+        ),
+        (DOUBLED.format("'ab'", "{% set n.x = n.x ~ n.x %}"), LONG),
+        (DOUBLED.format("'ab'", "{% set n.x = n.x + n.x %}"), LONG),
+        (DOUBLED.format("'ab'", "{% set t %}{{ n.x }}{{ n.x }}{% endset %}{% set n.x=t %}"), LONG),
+        (DOUBLED.format("1", "{% set n.x = [n.x, n.x] %}") + "{{ n.x | string }}", LONG),
+        ("{{ 'a' | center(10 ** 9) }}", GROWN),
+        ("{{ 'a'.ljust(10 ** 9) }}", GROWN),
+        ("{{ '%*d' % (10 ** 9, 1) }}", GROWN),
+        ("{{ '%1000000000d' | format(1) }}", "wider than 999"),
+        ("{{ '{:1000000000}'.format(1) }}", "wider than 999"),
+    ],
+    ids=lambda value: value[:40],
+)  # fmt: skip
+def test_a_template_that_would_never_end(template: str, says: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(PromptError, match=says) as caught:
+        Prompt.parse(GOOD.replace("Find", template), "file.md").render(**examples.usual())
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+    assert time.monotonic() - began < 8  # it takes two on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ 'a' ~ 1 ~ 2.5 }}", "a12.5"),
+        ("{% for a in [5, 6] %}{{ a }}/{{ loop.length }}{{ ';' if not loop.last }}{% endfor %}",
+         "5/2;6/2"),
+        ("{% for a, b in {'x': 1}.items() %}{{ a }}{{ b }}{% endfor %}", "x1"),
+        ("{{ 2 ** 10 }} {{ 3 * 'ab' }} {{ 1 + 2 }} {{ 7 % 4 }}", "1024 ababab 3 3"),
+        ("{{ '%d of %d in 2024' | format(5000, 6000) }}{{ '%s' % 'a' }}", "5000 of 6000 in 2024a"),
+        ("{{ '{:.1f} {a}'.format(2, a=3) }}{{ 'a'.ljust(3) }}.", "2.0 3a  ."),
+        ("{% macro f(x, y=2) %}{{ x }}{{ y }}{% endmacro %}{{ f(1) }}{{ f(1, 3) }}", "1213"),
+        ("{% for a in [[1, [2]], [3]] recursive %}{{ '(' ~ loop(a) ~ ')' if a is iterable else a }}"
+         "{% endfor %}", "(1(2))(3)"),
+        ("{% for i in range(20) %}{% for j in range(500) %}{% endfor %}{% endfor %}x", "x"),
+    ],
+    ids=lambda value: value[:40],
+)  # fmt: skip
+def test_what_templates_may_do(template: str, text: str) -> None:
+    source = GOOD.replace("Find", template + "{#").replace("[1]", "#}")
+    assert Prompt.parse(source, "file.md").render(**examples.usual()).text == text
 
 
 QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')

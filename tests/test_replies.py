@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 from alref_agent.agent.brackets import bracketed
 from alref_agent.agent.replies import box_reader, frame_reader, named_frames
+from alref_agent.agent.talk import Talk
 from alref_agent.errors import ReplyError
 from alref_agent.prompts.library import PromptLibrary
+from alref_agent.types import Expression
 
 LIBRARY = PromptLibrary()
 V2_FRAME = {"description": "a dog runs", "reason": "whole dog", "frame": 3, "confidence": 0.8}
@@ -57,6 +60,21 @@ FRAMES: list[tuple[str, int | str | None]] = [
     ("No frame shows it. [none]", None),
     ('{"frame": null}', None),
     ("[3] because it is whole [as I said]", 3),
+    ("It is so: **_[3]_**.", 3),
+    # Brackets within JSON are the JSON's; the last word counts.
+    ('{"boxes": [2], "frame": 2} I mean [3]', 3),
+    ('{"frame": 2} I mean [3]', 3),
+    ('I thought of [1]. {"frame": 3, "boxes": [2]}', 3),
+    ('{"frame": 3, "boxes": [2]} [as I said]', 3),
+    ('[3] {"boxes": [2]}', 3),
+    ('{"boxes": [2]}\nAnswer: 3', 3),
+    ('{"frame": 1, "frame": 2} I mean [3]', 3),
+    ("\\boxed{[3]}", 3),
+    ('{"frame": 1, "frame": 2, "boxes": [1], "boxes": [2]}', "no number in square brackets"),
+    ('{"boxes": [2]}', "no number in square brackets"),
+    ('{"frame": 1, "boxes": [2]', "no number in square brackets"),
+    ("{'frame': 1, 'boxes': [2]}", "no number in square brackets"),
+    ('{"note": [1]} {"boxes": [2]}', "no number in square brackets"),
     ("Frame 3 is best.", "no number in square brackets"),
     ("I would take the third one.", "no number in square brackets"),
     ("[three]", "no number in square brackets"),
@@ -177,6 +195,83 @@ def test_the_only_box_is_said_so() -> None:
     read = box_reader(LIBRARY.get("pivot-box", "v1"), 1)
     with pytest.raises(ReplyError, match="there is only box 1"):
         read("[2]")
+
+
+V1_FRAME, V2_BOX_PROMPT = LIBRARY.get("pivot-frame", "v1"), LIBRARY.get("pivot-box", "v2")
+LONG_REPLIES: list[tuple[str, int | str | None]] = [
+    ("It " + "_" * 500_000 + " x [1] y", 1),
+    ("It " + "*_`" * 150_000 + " x [1] y", 1),
+    ("[1] " + "_" * 500_000 + " y", 1),
+    ("<think>" * 60_000 + "[1]", "a thought and no answer"),
+    ("<think><reasoning>" * 30_000 + "</think>[1]", 1),
+    ("<think>a</think>" * 30_000 + "[1]", 1),
+    ("[frame" + " " * 300_000 + "x] [1]", 1),
+    ("a\u0301\u0323" * 5 + "\u0301" * 200_000 + "\u0323" * 200_000 + "[1]", 1),
+    ("1\n" * 100_000 + "[1]", 1),
+    ('{"a":' * 100_000 + "[1]", "no number in square brackets"),
+    ("[" * 500_000, "no number in square brackets"),
+]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("reply", "expected"), LONG_REPLIES, ids=lambda value: repr(value)[:40])
+def test_a_long_reply_is_read_at_once(reply: str, expected: int | str | None) -> None:
+    began = time.monotonic()
+    _check(frame_reader(V1_FRAME, 5), reply, expected, "frame")
+    assert time.monotonic() - began < 4  # less than a half on an idle machine
+
+
+def _keys(n: int) -> str:
+    return "{" + ", ".join(f'"k{i}": 1' for i in range(n)) + "}"
+
+
+LONG_JSON = [
+    (_keys(50_000), "at most 100000 are taken"),
+    ('{"a": [' * 190 + "1, " * 300_000, "no JSON object"),
+    ('{"a":' * 200_000, "no JSON object"),
+    ('{"boxes": [' + "1, " * 300_000 + "1]}", "at most 100000 are taken"),
+    ('{"boxes": [' + '"", ' * 20_000 + '""]}', "its JSON is wrong"),
+    ('{"' + "k" * 30_000 + '": 1, "' + "k" * 30_000 + '": 1}', "twice"),
+    ("{'a': " * 100_000, "no JSON object"),
+]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("reply", "says"), LONG_JSON, ids=lambda value: repr(value)[:40])
+def test_long_json_is_read_at_once(reply: str, says: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(ReplyError, match=says) as error:
+        box_reader(V2_BOX_PROMPT, 3)(reply)
+    assert len(str(error.value)) < 400
+    assert time.monotonic() - began < 4
+
+
+def test_all_objects_are_looked_at_for_the_last() -> None:
+    reply = '{"x": 1} ' * 500 + json.dumps(V2_FRAME)
+    assert frame_reader(LIBRARY.get("pivot-frame", "v2"), 5)(reply).frame == 3
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("\n" * 300_000 + "x", None),
+        ("No target" + "\n" * 300_000 + "it is gone", "it is gone"),
+        ("** " * 100_000 + "\n**No target:** - it is gone", "it is gone"),
+        ("- \n" * 100_000 + "no target\n" * 50_000, ""),
+        ("NO TARGET: " + "a-" * 200_000, "…"),
+        ("It is gone.\n\n- no target\n", "It is gone."),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_long_last_words_are_read_at_once(words: str, why: str | None) -> None:
+    began = time.monotonic()
+    talk = Talk(Expression("0", "a dog"))
+    talk.end(words, "")
+    reason = talk.finding([]).why_none
+    assert ("nothing fits" in reason) == (why is not None)
+    assert (why or "") in reason
+    assert time.monotonic() - began < 4
 
 
 def test_an_error_keeps_the_reply_verbatim() -> None:

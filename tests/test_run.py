@@ -61,6 +61,15 @@ def test_a_result_of_another_kind_says_so(
         Run.open(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("depth", [300, 100_000])
+def test_a_result_that_is_nested_too_deeply_is_none(tmp_path: Path, depth: int) -> None:
+    text = json.dumps(result().model_dump(mode="json") | {"config": {"a": "DEEP"}})
+    deep = '{"a":' * depth + "1" + "}" * depth
+    (tmp_path / "result.json").write_text(text.replace('"DEEP"', deep))
+    with pytest.raises(ConfigError, match=r"is no result of a run(: Invalid JSON|\.$)"):
+        Run.open(tmp_path)
+
+
 def test_a_fingerprint_changes_with_names_sizes_and_content(tmp_path: Path) -> None:
     files = [tmp_path / f"{i}.png" for i in range(3)]
     for i, file in enumerate(files):

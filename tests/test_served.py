@@ -233,8 +233,11 @@ def test_limits_stop_before_the_call_and_are_raised_by_resume(
     poor = segment(server, out, "--resume", "--max-cost", "0.0001")
     assert poor.returncode == 2
     assert "the limit is $0.0001" in poor.stderr
+    # The limits are those of the run.
+    again = segment(server, out, "--resume", "--max-calls", "1")
+    assert "1 calls were made, the limit is 1" in again.stderr
     assert server.n_calls == 1
-    assert segment(server, out, "--resume", "--max-calls", "1").returncode == 0
+    assert segment(server, out, "--resume", "--max-calls", "2").returncode == 0
     assert server.n_calls == 2
 
 

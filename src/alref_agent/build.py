@@ -27,12 +27,12 @@ def check(config: Config) -> list[str]:
     """
     if (reason := lacking(config)) and config.profile != DEFAULT_PROFILE:
         raise ConfigError(f"The profile {config.profile!r} does not work: {reason}")
-    name = strategy_name(config)
-    registry.check("strategy", name)
+    strategy = strategy_name(config)
+    registry.check("strategy", strategy)
     names = {kind: getattr(config, kind).name for kind in BACKENDS}
     for kind, name in names.items():
         registry.check(kind, name)
-    warnings = _check_llm(config, name)
+    warnings = _check_llm(config, strategy)
     for kind, name in names.items():
         backend = registry.load(kind, name)
         if hasattr(backend, "check"):

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,9 +17,11 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from alref_agent.planning import Plan
 from alref_agent.record import LlmUsage
+from alref_agent.report.words import seen
 from alref_agent.run import Run
 
 T = TypeVar("T")
@@ -66,9 +67,9 @@ def show_run(run: Run) -> None:
         colour = _COLOURS[record.status]
         table.add_row(
             str(record.obj_id),
-            escape(record.expression),
-            f"[{colour}]{record.status}[/]",
-            escape(record.label or "-"),
+            _plain(record.expression),
+            Text(record.status, colour),
+            _plain(record.label or "-"),
             "-" if record.score is None else f"{record.score:.2f}",
             f"{record.n_frames} of {n_frames}",
             f"{record.n_frames / fps:.1f}",
@@ -76,31 +77,25 @@ def show_run(run: Run) -> None:
     console.print(table)
     for record in run.objects:
         if record.status != "found":
-            console.print(f"{record.obj_id}: {record.reason}", markup=False, highlight=False)
+            console.print(_plain(f"{record.obj_id}: {record.reason}"))
     for warning in run.result.warnings:
-        console.print(f"warning: {warning}", markup=False, highlight=False)
+        console.print(_plain(f"warning: {warning}"))
     seconds = run.result.seconds
     total = sum(seconds.values())
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items() if value >= 0.05)
+    speed = n_frames / max(total, 1e-9)
     console.print(
-        f"Took {total:.1f} s, {n_frames / max(total, 1e-9):.1f} frames a second ({stages}).",
-        highlight=False,
-        soft_wrap=True,
+        _plain(f"Took {total:.1f} s, {speed:.1f} frames a second ({stages})."), soft_wrap=True
     )
     used = run.result.llm
     if used.calls or used.cached:
-        console.print(_llm_line(used), markup=False, highlight=False, soft_wrap=True)
+        console.print(_plain(_llm_line(used)), soft_wrap=True)
     if run.result.fallbacks:
         n = len(run.result.fallbacks)
-        console.print(f"{n} fall-back{'s' * (n > 1)} taken: see result.json.", highlight=False)
+        console.print(_plain(f"{n} fall-back{'s' * (n > 1)} taken: see result.json."))
     files = run.result.files
     place = " and ".join(files[name] for name in ("overlay", "report") if name in files)
-    console.print(
-        f"{run.folder}: look at {place or files['masks']}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(_plain(f"{run.folder}: look at {place or files['masks']}"), soft_wrap=True)
 
 
 def show_plan(plan: Plan, as_json: bool) -> None:
@@ -119,7 +114,12 @@ def show_plan(plan: Plan, as_json: bool) -> None:
         f"{calls}: about {plan.input_tokens:,} tokens in, {plan.output_tokens:,} out.",
         f"Cost: {cost} (prices of {plan.prices_of}). Nothing was sent.",
     ):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(_plain(line), soft_wrap=True)
+
+
+def _plain(text: str) -> Text:
+    """Anybody's text as one line that does nothing to the terminal: no codes, markup or emoji."""
+    return Text(seen(text).replace("\n", " "))
 
 
 def _llm_line(used: LlmUsage) -> str:

@@ -63,8 +63,9 @@ class Run:
             result = RunResult.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{file} is no result of a run: {place}: {first['msg']}.") from error
+            # What is no JSON at all has no place.
+            said = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+            raise ConfigError(f"{file} is no result of a run: {said}.") from error
         return result
 
     @property
@@ -95,7 +96,7 @@ def _check_version(text: str, file: Path) -> None:
     """Say that a version is another one before saying which of its fields is unknown."""
     try:
         version = json.loads(text)["schema_version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(f"{file} is no result of a run.") from error
     if version != SCHEMA_VERSION:
         raise ConfigError(

@@ -38,15 +38,15 @@ class LlmConfig(Section):
     """Another number asks again for replies that are there already, to see how they vary."""
     concurrency: int = Field(8, ge=1, le=256)
     """How many requests are out at once."""
-    timeout: float = Field(120, gt=0)
+    timeout: float = Field(120, gt=0, allow_inf_nan=False)
     """Seconds without a sign of life after which a request has failed."""
     attempts: int = Field(5, ge=1, le=100)
     """How often a request is sent before failures that may pass count as final."""
-    max_wait: float = Field(30, ge=0)
+    max_wait: float = Field(30, ge=0, allow_inf_nan=False)
     """The longest wait in seconds before a request is sent again, whatever the server asks."""
     max_calls: int | None = Field(None, ge=0)
     """Stop before more calls than this; null: no limit."""
-    max_cost: float | None = Field(None, ge=0)
+    max_cost: float | None = Field(None, ge=0, allow_inf_nan=False)
     """Stop before the calls may cost more than this many US dollars; null: no limit."""
     prices: str | None = None
     """A YAML file of prices, which come before the built-in ones."""

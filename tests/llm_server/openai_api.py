@@ -278,5 +278,7 @@ def _streamed(seen: Seen, dressed: Dressed, finish: str, usage: dict[str, int]) 
 
 
 def _bytes(reply: Mapping[str, Any], dressed: Dressed) -> bytes:
-    data = json.dumps(reply, ensure_ascii=False).encode()
+    data = json.dumps(reply, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if b"\xed" in data:  # half a character, which JSON can hold as an escape only
+        data = json.dumps(reply).encode()
     return data.replace(BAD.encode(), b"\xe9\xff") if dressed.spoilt else data

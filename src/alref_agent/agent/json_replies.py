@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -11,6 +13,12 @@ from jsonschema.exceptions import best_match
 
 from alref_agent.agent.brackets import spoken
 from alref_agent.errors import ReplyError
+
+_LONGEST = 100_000
+"""Characters of a JSON object that is taken as an answer."""
+_BROKEN = 4_000_000
+"""Characters that may be read in vain: so many in all from where broken objects begin on."""
+_START = re.compile(r'\{\s*["}]')
 
 
 def json_object(reply: str, needed: str, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -32,7 +40,8 @@ def json_object(reply: str, needed: str, schema: Mapping[str, Any] | None = None
         raise ReplyError(f"it holds {what}.", reply)
     answer = fitting[-1]
     if schema is not None:
-        error = best_match(Draft202012Validator(dict(schema)).iter_errors(answer))
+        errors = Draft202012Validator(dict(schema)).iter_errors(answer)
+        error = best_match(islice(errors, 100))
         if error is not None:
             place = ".".join(str(part) for part in error.absolute_path)
             message = error.message if len(error.message) < 200 else error.message[:200] + "…"
@@ -43,20 +52,26 @@ def json_object(reply: str, needed: str, schema: Mapping[str, Any] | None = None
 def _objects(text: str, reply: str) -> Iterator[dict[str, Any]]:
     """Every outermost JSON object of a text, in order."""
     decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
-    at = text.find("{")
-    tries = 0
-    while at >= 0 and tries < 200:
-        tries += 1
+    in_vain = 0
+    start = _START.search(text)
+    while start is not None:
+        at = start.start()
         try:
             value, end = decoder.raw_decode(text, at)
         except _TwiceError as error:
             raise ReplyError(str(error), reply) from None
         except (ValueError, RecursionError):
-            at = text.find("{", at + 1)
-            continue
-        if isinstance(value, dict):
+            in_vain += len(text) - at
+            if in_vain > _BROKEN:
+                what = "no JSON object that can be told from the many broken ones"
+                raise ReplyError(f"it holds {what}.", reply) from None
+            end = at + 1
+        else:
+            if end - at > _LONGEST:
+                what = f"a JSON object of {end - at} characters; at most {_LONGEST} are taken"
+                raise ReplyError(f"it holds {what}.", reply)
             yield value
-        at = text.find("{", end)
+        start = _START.search(text, end)
 
 
 class _TwiceError(Exception):
@@ -64,11 +79,12 @@ class _TwiceError(Exception):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise _TwiceError(f"its JSON has {name!r} twice.")
-    return dict(pairs)
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise _TwiceError(f"its JSON has {name!r:.60} twice.")
+        content[name] = value
+    return content
 
 
 def _no_constant(name: str) -> None:

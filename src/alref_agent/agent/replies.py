@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from alref_agent.agent.answers import PivotBoxAnswer, PivotFrameAnswer
-from alref_agent.agent.brackets import bracketed, spoken, without_answer
+from alref_agent.agent.brackets import bracketed, ends_in_brackets, spoken, without_answer
 from alref_agent.agent.json_replies import json_object
 from alref_agent.errors import ReplyError
 from alref_agent.prompts.prompt import Prompt
+
+_LONGEST_MAPPING = 50_000
+"""Characters of a mapping that `named_frames` takes."""
 
 
 def frame_reader(prompt: Prompt, n_frames: int) -> Callable[[str], PivotFrameAnswer]:
@@ -30,7 +33,7 @@ def frame_reader(prompt: Prompt, n_frames: int) -> Callable[[str], PivotFrameAns
             return PivotFrameAnswer(frame=frame, **_about(content, reply))
         numbers = bracketed(reply)
         if len(numbers) > 1:
-            raise ReplyError(f"it names the frames {numbers}, and one is asked for.", reply)
+            raise ReplyError(f"it names the frames {numbers!r:.60}, and one is asked for.", reply)
         chosen = _in_range(numbers[0], n_frames, "frame", reply) if numbers else None
         return PivotFrameAnswer(frame=chosen, reason=without_answer(reply))
 
@@ -74,6 +77,8 @@ def named_frames(reply: str) -> list[tuple[str, int]]:
     text = spoken(reply)
     written = text[text.find("{") : text.rfind("}") + 1].strip()
     try:
+        if len(written) > _LONGEST_MAPPING:
+            raise ValueError
         node = ast.parse(written, mode="eval").body
         if not isinstance(node, ast.Dict) or None in node.keys:
             raise ValueError
@@ -87,10 +92,14 @@ def named_frames(reply: str) -> list[tuple[str, int]]:
 
 
 def _json(reply: str, needed: str, prompt: Prompt) -> dict[str, Any] | None:
-    """The JSON answer: asked for, or given though brackets were asked for."""
+    """The JSON answer: asked for, or given though brackets were asked for.
+
+    Where brackets were asked for, brackets after the JSON come first, then the JSON's own field,
+    then brackets before the JSON. Brackets within the JSON are never the answer (`bracketed`).
+    """
     if prompt.reply == "json":
         return json_object(reply, needed, prompt.schema)
-    if "{" not in reply:
+    if "{" not in reply or ends_in_brackets(reply):
         return None
     try:
         return json_object(reply, needed)

@@ -18,8 +18,11 @@ from alref_agent.workspace import Workspace
 
 _LONGEST = 240
 """Characters of an LLM's words in a reason; the record has them whole."""
+_MARKS = " \t\r\n*_#>\"'`-"
+"""What may stand between `no target` and the words around it."""
 _NO_TARGET = re.compile(
-    r"^[\s*_#>\"'`-]*no[ _-]target\b(?P<mark>[\s*_\"'`]*(?:[:.-]|$))", re.IGNORECASE | re.MULTILINE
+    r"^[ \t\r*_#>\"'`-]*no[ _-]target\b[ \t\r*_\"'`]*(?:[:.-]|$)",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -88,8 +91,8 @@ class Talk:
         said = None if self.trouble else list(_NO_TARGET.finditer(self.words))
         if not said:
             return None
-        after, before = self.words[said[-1].end("mark") :], self.words[: said[-1].start()]
-        return _short(after) or _short(before)
+        after, before = self.words[said[-1].end() :], self.words[: said[-1].start()]
+        return _short(after.lstrip(_MARKS)) or _short(before.rstrip(_MARKS))
 
     def _why_failed(self) -> str:
         if self.trouble:
@@ -105,4 +108,6 @@ class Talk:
 
 
 def _short(text: str) -> str:
-    return shorten(text.strip(" \n\t*_\"'`"), _LONGEST, placeholder=" …")
+    # Cut well after what is shown: `shorten` takes minutes for a word of a million letters.
+    start = " ".join(text.strip(" \n\t*_\"'`").split())[: 2 * _LONGEST]
+    return shorten(start, _LONGEST, placeholder=" …")

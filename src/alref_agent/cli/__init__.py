@@ -268,7 +268,9 @@ def _close_output() -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    from alref_agent.report.words import seen
+
+    typer.echo(f"error: {seen(' '.join(message.split()))}", err=True)
     sys.exit(status)
 
 

@@ -61,11 +61,12 @@ def llms_check(
     """
     from alref_agent.providers.assembly import llm
     from alref_agent.providers.check import check
+    from alref_agent.report.words import seen
 
     short = {"llm.model": name, "llm.base_url": llm_base_url, "device": device}
     chosen = load(profile, config, settings, short | {"llm.cache": "false"})
     report = check(llm(chosen))
-    typer.echo(report.line)
+    typer.echo(seen(report.line))
     if not report.sees:
         typer.echo(
             "It can be used with prompts in words: --set prompts.pivot_frame=text-v1 "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alref_agent.cli.options import ConfigFile, Profile, Settings, load
+from alref_agent.report.words import seen
 
 if TYPE_CHECKING:
     from alref_agent.prompts.library import PromptLibrary
@@ -40,14 +41,14 @@ def prompts_list(
                 prompt.reply,
                 ", ".join(prompt.tasks),
                 prompt.digest,
-                prompt.origin,
-                prompt.summary,
+                seen(prompt.origin),
+                seen(prompt.summary),
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+        _echo("  ".join(cells).rstrip())
 
 
 @prompts_app.command("show")
@@ -61,10 +62,10 @@ def prompts_show(
     """Print a prompt: what it is, what it is given, its templates."""
     prompt = _library(path, profile, config, settings).find(name)
     for line in _facts(prompt):
-        typer.echo(line)
+        _echo(line)
     for title, template in (("system", prompt.system), ("template", prompt.body)):
         if template:
-            typer.echo(f"\n--- {title}\n{template.strip()}")
+            _echo(f"\n--- {title}\n{template.strip()}")
 
 
 @prompts_app.command("diff")
@@ -90,9 +91,10 @@ def prompts_diff(
     )
     for number, line in enumerate(lines):
         # It takes the colours off where no terminal is.
+        line = seen(line)
         typer.echo(typer.style(line, bold=True) if number < 2 else _coloured(line))
     if old.digest == new.digest:
-        typer.echo(f"{a} and {b} are the same.")
+        _echo(f"{a} and {b} are the same.")
 
 
 @prompts_app.command("render")
@@ -119,18 +121,18 @@ def prompts_render(
     prompt = _library(path, profile, config, settings).find(name)
     shown = preview(prompt, video, text, chosen, window)
     if shown.system:
-        typer.echo(f"--- system\n{shown.system.strip()}\n")
+        _echo(f"--- system\n{shown.system.strip()}\n")
     for number, picture in enumerate(shown.pictures, start=1):
         height, width = picture.size
-        typer.echo(
+        _echo(
             f"--- picture {number}: {width} x {height}, {len(picture.data):,} bytes, "
             f"{picture.mime_type}"
         )
-    typer.echo(f"--- text\n{shown.text.strip()}")
+    _echo(f"--- text\n{shown.text.strip()}")
     if out is not None:
         from alref_agent.planning import write_preview
 
-        typer.echo("\n" + "\n".join(str(file) for file in write_preview(shown, Path(out))))
+        _echo("\n" + "\n".join(str(file) for file in write_preview(shown, Path(out))))
 
 
 @prompts_app.command("lint")
@@ -156,11 +158,16 @@ def prompts_lint(
     reports = lint(files)
     for report in reports:
         for finding in report.findings:
-            typer.echo(f"{finding.level:<7}  {report.name}: {finding.message}")
+            _echo(f"{finding.level:<7}  {report.name}: {finding.message}")
         if not report.findings:
-            typer.echo(f"{'ok':<7}  {report.name}")
+            _echo(f"{'ok':<7}  {report.name}")
     if any(finding.level == "error" for report in reports for finding in report.findings):
         raise typer.Exit(2)
+
+
+def _echo(text: str) -> None:
+    """Print what others may have written, with everything that cannot be seen written out."""
+    typer.echo(seen(text))
 
 
 def _library(

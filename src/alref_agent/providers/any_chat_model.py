@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 from langchain.chat_models import init_chat_model
 
 from alref_agent.config import Config
 from alref_agent.errors import LlmError, MissingPackageError
 from alref_agent.providers.chat_model import ChatModelProvider
-from alref_agent.providers.keys import api_key, server_url
+from alref_agent.providers.keys import api_key, called_at, server_url
 from alref_agent.providers.names import TAKEN
+from alref_agent.providers.options import checked_options
 
 
 class AnyChatModel(ChatModelProvider):
@@ -30,15 +31,16 @@ class AnyChatModel(ChatModelProvider):
         """
         settings = config.llm
         name, _, rest = model.partition(":")
-        options: dict[str, Any] = dict(settings.options)
+        options = checked_options(settings.options)
+        url = server_url(settings.base_url)
         if settings.temperature is not None:
             options["temperature"] = settings.temperature
         if settings.max_tokens is not None:
             options["max_tokens"] = settings.max_tokens
-        if settings.base_url is not None:
-            options["base_url"] = server_url(settings.base_url)
+        if url is not None:
+            options["base_url"] = url
         if settings.key_variable is not None:
-            options["api_key"] = api_key(settings.key_variable, needed=True)
+            options["api_key"] = api_key(settings.key_variable, "", needed=True)
         try:
             chat = init_chat_model(
                 rest, model_provider=name, timeout=settings.timeout, max_retries=0, **options
@@ -54,4 +56,4 @@ class AnyChatModel(ChatModelProvider):
             if "nsupported" in said or "nable to infer" in said:
                 raise LlmError(f"Unknown LLM {model!r}. Taken: {TAKEN}.") from error
             raise LlmError(f"The LLM {model!r} cannot be asked: {said[:300]}") from error
-        return cls(name, rest, chat)
+        return cls(called_at(name, url), rest, chat, key_variable=settings.key_variable)

@@ -9,8 +9,9 @@ import platformdirs
 
 from alref_agent import registry
 from alref_agent.config import Config
-from alref_agent.errors import InputError, LlmError
+from alref_agent.errors import ConfigError, InputError, LlmError, unknown
 from alref_agent.prompts.library import PromptLibrary
+from alref_agent.prompts.steps import STEPS
 from alref_agent.providers.budget import Budget
 from alref_agent.providers.exchange import Exchange
 from alref_agent.providers.llm import Llm
@@ -53,6 +54,13 @@ def llm(
     policy = Policy(settings.attempts, settings.max_wait)
     blot = Blotter(None, settings.key_variable)
     main = resolve(settings.model)
+    for step in settings.step_models:
+        if step not in STEPS:
+            raise ConfigError(unknown("step", step, STEPS))
+    if settings.max_cost is not None and settings.max_tokens is None:
+        raise ConfigError(
+            "llm.max_cost needs a limit on replies, llm.max_tokens, to know what a call may cost."
+        )
 
     def exchange(name: str) -> Exchange:
         chosen = resolve(name)

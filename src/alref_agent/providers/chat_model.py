@@ -21,10 +21,13 @@ from alref_agent.providers.messages import (
     ToolCall,
 )
 from alref_agent.providers.provider import TransientError, called
+from alref_agent.providers.secrets import Blotter
 
 _CUT = {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"}
 UNREADABLE = "arguments_must_be_a_json_object"
 """Name of a tool call whose own name is not known; no tool is called so, and it says what to do."""
+DEEPEST = 50
+"""Levels of a tool's arguments; no tool takes so many."""
 _REFUSED = {"content_filter", "refusal", "SAFETY", "PROHIBITED_CONTENT", "guardrail_intervened"}
 
 
@@ -36,7 +39,15 @@ class ChatModelProvider:
     local = False
     replays = False
 
-    def __init__(self, name: str, model: str, chat: BaseChatModel, *, detail: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        chat: BaseChatModel,
+        *,
+        detail: bool = False,
+        key_variable: str | None = None,
+    ) -> None:
         """Wrap a model.
 
         Args:
@@ -44,11 +55,14 @@ class ChatModelProvider:
             model: The model that is asked for.
             chat: The client, with a time-out and without retries of its own.
             detail: Whether pictures can be sent with how closely they are looked at (OpenAI's API).
+            key_variable: Name of the variable with the key, where it is not the usual one.
         """
         self.name = name
         self.model = model
         self._chat = chat
         self._detail = detail
+        # Before a server's words are shortened: half a key is one, too.
+        self._blot = Blotter(None, key_variable)
 
     def complete(self, request: Request) -> Reply:
         """Send a request once; see `Provider`.
@@ -65,16 +79,18 @@ class ChatModelProvider:
         messages = to_langchain(request.messages, request.sampling if self._detail else None)
         try:
             answer = self._chat.invoke(messages, **options)
+            if not self.is_whole(answer):
+                raise TransientError("the reply ends in its middle")
+            return to_reply(answer, self.model)
         except UnicodeDecodeError as error:
             text = bytes(error.object).decode("utf-8", "replace")
             return Reply(text, self.model, finish="unreadable")
+        except TransientError:
+            raise
         except Exception as error:
             if isinstance(error, ValidationError) and (calls := unreadable_calls(error)):
                 return Reply("", self.model, finish="tool-calls", tool_calls=calls)
-            raise translated(error, called(self.name, self.model)) from error
-        if not self.is_whole(answer):
-            raise TransientError("the reply ends in its middle")
-        return to_reply(answer, self.model)
+            raise translated(error, called(self.name, self.model), self._blot) from error
 
     def structured(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """What asks this API for a reply that follows a JSON schema."""
@@ -127,9 +143,11 @@ def to_reply(answer: AIMessage, model: str) -> Reply:
         answer: What came back.
         model: Who was asked, for answers that do not say who they are.
     """
+    if not isinstance(answer, AIMessage):
+        raise TypeError(f"the role of the message is {answer.type!r}")
     about = answer.response_metadata
     refusal = answer.additional_kwargs.get("refusal")
-    why = about.get("finish_reason") or about.get("done_reason") or about.get("stop_reason")
+    why = str(about.get("finish_reason") or about.get("done_reason") or about.get("stop_reason"))
     finish: Finish = "stop"
     if why in _CUT:
         finish = "length"
@@ -141,20 +159,43 @@ def to_reply(answer: AIMessage, model: str) -> Reply:
         ToolCall(str(c["id"] or n), c["name"], dict(c["args"]))
         for n, c in enumerate(answer.tool_calls)
     ]
+    calls = [
+        call if _depth(call.arguments) <= DEEPEST else ToolCall(call.id, call.name, {"deep": True})
+        for call in calls
+    ]
     # Arguments that are no JSON are the LLM's mistake, which the tool's own check will tell it.
     calls += [
         ToolCall(str(c["id"] or f"invalid-{n}"), str(c["name"]), {"arguments": str(c["args"])})
         for n, c in enumerate(answer.invalid_tool_calls)
     ]
-    usage = answer.usage_metadata
+    usage: Mapping[str, Any] = answer.usage_metadata or {}
     return Reply(
         text=str(refusal) if refusal else answer.text,
         model=str(about.get("model_name") or about.get("model") or model),
         finish=finish,
         tool_calls=tuple(calls),
-        input_tokens=usage["input_tokens"] if usage else None,
-        output_tokens=usage["output_tokens"] if usage else None,
+        input_tokens=_counted(usage.get("input_tokens")),
+        output_tokens=_counted(usage.get("output_tokens")),
     )
+
+
+def _counted(n: Any) -> int | None:
+    """A number of tokens; None where what the server says is none."""
+    return n if isinstance(n, int) and not isinstance(n, bool) and n >= 0 else None
+
+
+def _depth(value: Any) -> int:
+    """How deeply data is nested; looks no deeper than it must."""
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
 
 
 def unreadable_calls(error: ValidationError) -> tuple[ToolCall, ...]:

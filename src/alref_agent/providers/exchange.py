@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from alref_agent.errors import AlrefError
 from alref_agent.providers.messages import Reply, Request, ToolCall
 from alref_agent.providers.policy import Sender
 from alref_agent.providers.prices import Prices
 from alref_agent.providers.provider import Provider, called
+from alref_agent.providers.replay import unrecorded
 from alref_agent.providers.reply_store import Kept, Replies, ReplyStore, reply_key
 from alref_agent.providers.secrets import Blotter
 from alref_agent.record import ReplySource
@@ -95,7 +97,7 @@ class Exchange:
             return self._reply(key, request, stop)
 
     def _reply(self, key: str, request: Request, stop: threading.Event) -> Answered:
-        if self._own is not None and (kept := self._own.get(key)):
+        if self._own is not None and (kept := self._own.get(key, request.digest)):
             return self._answered(key, kept, kept.source)
         for store in (*self._given, self._cache):
             if store is not None and (kept := store.get(key, request.digest)):
@@ -108,7 +110,7 @@ class Exchange:
         try:
             reply = self._clean(self._sender.send(request, stop))
         except AlrefError as error:
-            raise self._blotted(error) from None
+            raise self._blotted(unrecorded(error) if self._given else error) from None
         kept = Kept(self.provider.name, self.provider.model, request.digest, reply, origin)
         for store in (self._own, self._cache if origin == "llm" else None):
             if store is not None:
@@ -119,9 +121,13 @@ class Exchange:
         cost = self._prices.cost(kept.reply, kept.model) if source == "llm" else 0.0
         return Answered(kept.reply, key, self.asked, source, cost)
 
+    def clean(self, value: Any) -> Any:
+        """JSON-like data without secrets: what was read from a reply may hold what it escaped."""
+        return self._blot.deep(value)
+
     def _clean(self, reply: Reply) -> Reply:
         calls = tuple(
-            ToolCall(self._blot(c.id), self._blot(c.name), self._blot.deep(c.arguments))
+            ToolCall(self._blot(c.id), self._blot(c.name), self.clean(c.arguments))
             for c in reply.tool_calls
         )
         return replace(

@@ -7,7 +7,7 @@ and the clients of other providers are understood too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -21,12 +21,15 @@ _LONGEST = 300
 """Characters of a server's message that are shown."""
 
 
-def translated(error: BaseException, asked: str) -> AlrefError | TransientError:
+def translated(
+    error: BaseException, asked: str, blot: Callable[[str], str] = str
+) -> AlrefError | TransientError:
     """What a failed request means.
 
     Args:
         error: What the client library raised.
         asked: Who was asked, for the message.
+        blot: Takes secrets out of a server's words, before they are shortened.
 
     Returns:
         A `TransientError` where it may pass, a `LlmError` where it stays; what the client library
@@ -36,27 +39,35 @@ def translated(error: BaseException, asked: str) -> AlrefError | TransientError:
     for each in chain:
         status = _status(each)
         if status is not None:
-            return _of_status(status, each, chain, asked)
+            return _of_status(status, each, chain, asked, blot)
     names = {name for each in chain for name in _names(each)}
     if names & {"TimeoutException", "APITimeoutError", "TimeoutError"}:
         return TransientError("no answer within llm.timeout seconds")
-    root = _short(chain[-1])
+    root = _short(chain[-1], blot)
     if names & {"ConnectError", "ConnectionRefusedError"}:
         return UnreachableError(root)
     if names & {"TransportError", "APIConnectionError", "ConnectionError"}:
         return TransientError(f"the connection broke ({root})")
+    if isinstance(error, TypeError) and "unexpected keyword argument" in root:
+        return LlmError(f"{asked}: llm.options has what the client does not know: {root}.")
     if any(_is_page(each) for each in chain):
         return LlmError(
             f"{asked} answered with a web page, which is no reply of an LLM: check llm.base_url, "
             "which usually ends in /v1."
         )
-    return TransientError(f"what came back is no reply ({type(error).__name__}: {_short(error)})")
+    return TransientError(
+        f"what came back is no reply ({type(error).__name__}: {_short(error, blot)})"
+    )
 
 
 def _of_status(
-    status: int, error: BaseException, chain: Sequence[BaseException], asked: str
+    status: int,
+    error: BaseException,
+    chain: Sequence[BaseException],
+    asked: str,
+    blot: Callable[[str], str],
 ) -> LlmError | TransientError:
-    said = _sentence(_short(error))
+    said = _sentence(_short(error, blot))
     if status == 401:
         return LlmError(f"{asked} refuses the API key (401): {said}")
     if status == 403:
@@ -116,14 +127,14 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException, blot: Callable[[str], str]) -> str:
     """The server's own words, in one line."""
     body: Any = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
     text = str(message or getattr(error, "error", None) or str(error) or type(error).__name__)
     if _PAGE.search(text):
         text = "a web page"
-    text = " ".join(text.split())
+    text = " ".join(blot(text).split())
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from alref_agent.prompts.prompt import Prompt, Rendered
 from alref_agent.providers.account import request_record
 from alref_agent.providers.exchange import Answered, Exchange
 from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling
+from alref_agent.providers.threads import begin
 from alref_agent.record import LlmUsage, PromptRecord, RequestRecord
 
 A = TypeVar("A", bound=BaseModel)
@@ -132,15 +133,18 @@ class Llm:
             return []
         stop = threading.Event()
         started = time.perf_counter()
-        with ThreadPoolExecutor(self._concurrency, "llm") as pool:
-            futures = [pool.submit(self._ask, question, stop) for question in questions]
-            try:
-                self._until_done(futures, progress or Silent(), stage)
-            except BaseException:
-                # Nobody wants the other answers; those that are on their way are still kept.
-                stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        futures = begin(lambda question: self._ask(question, stop), questions, self._concurrency)
+        try:
+            self._until_done(futures, progress or Silent(), stage)
+        except BaseException as error:
+            # Nobody wants the other answers.
+            stop.set()
+            for future in futures:
+                future.cancel()
+            if isinstance(error, Exception):
+                # Those that are on their way are paid for, and kept; an interrupt waits for none.
+                wait(futures)
+            raise
         self._waited(questions[0].rendered.prompt.step, started)
         asked = [future.result() for future in futures]
         for each in asked:
@@ -227,7 +231,10 @@ class Llm:
         for repair in (False, True):
             answered = exchange.reply(request, stop)
             try:
-                asked.outcome = Outcome(read(answered.reply, question.read))
+                answer = read(answered.reply, question.read)
+                asked.outcome = Outcome(
+                    type(answer).model_validate(exchange.clean(answer.model_dump()))
+                )
             except ReplyError as error:
                 asked.outcome = Outcome(None, str(error))
             asked.records.append(

@@ -14,7 +14,8 @@ from langchain_ollama import ChatOllama
 from alref_agent.config import Config
 from alref_agent.errors import LlmError
 from alref_agent.providers.chat_model import ChatModelProvider
-from alref_agent.providers.keys import server_url
+from alref_agent.providers.keys import called_at, server_url
+from alref_agent.providers.options import checked_options, refusing_options
 
 USUAL = "http://127.0.0.1:11434"
 
@@ -33,21 +34,22 @@ class Ollama(ChatModelProvider):
         url = server_url(settings.base_url) or _from_environment()
         url = url.rstrip("/").removesuffix("/v1")
         sees = _look(url, model, min(settings.timeout, 10))
-        options: dict[str, Any] = dict(settings.options)
+        options = checked_options(settings.options)
         if settings.temperature is not None:
             options["temperature"] = settings.temperature
         if settings.max_tokens is not None:
             options["num_predict"] = settings.max_tokens
-        chat = ChatOllama(
-            model=model,
-            base_url=url,
-            seed=config.seed,
-            # Without one, the client waits for ever.
-            client_kwargs={"timeout": settings.timeout},
-            **options,
-        )
-        name = "ollama" if url == USUAL else f"ollama at {urlsplit(url).netloc}"
-        provider = cls(name, model, chat)
+        with refusing_options():
+            chat = ChatOllama(
+                model=model,
+                base_url=url,
+                seed=config.seed,
+                # Without one, the client waits for ever.
+                client_kwargs={"timeout": settings.timeout},
+                **options,
+            )
+        name = called_at("ollama", None if url == USUAL else url)
+        provider = cls(name, model, chat, key_variable=settings.key_variable)
         provider.sees = sees
         return provider
 
@@ -85,7 +87,7 @@ def _look(url: str, model: str, timeout: float) -> bool:
         raise LlmError(f"Ollama at {url} has no model {model!r}: ollama pull {model}")
     try:
         abilities = answer.json().get("capabilities")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise LlmError(
             f"What answers at {url} is no Ollama server: check llm.base_url; for servers that "
             "speak OpenAI's API, use openai:MODEL."

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from langchain_openai import ChatOpenAI
 
 from alref_agent.config import Config
 from alref_agent.providers.chat_model import ChatModelProvider, json_format
-from alref_agent.providers.keys import api_key, server_url
+from alref_agent.providers.keys import api_key, called_at, server_url
+from alref_agent.providers.options import checked_options, refusing_options
 from alref_agent.providers.rehearsal import rehearse
 
 KEY = "OPENAI_API_KEY"
@@ -30,29 +31,33 @@ class OpenAi(ChatModelProvider):
             LlmError: No API key, or a base URL that is none.
         """
         settings = config.llm
-        url = server_url(settings.base_url)
-        key = api_key(settings.key_variable or KEY, needed=url is None)
-        options: dict[str, Any] = dict(settings.options)
+        # The client would find these itself, and nobody would know whose replies they are.
+        elsewhere = os.environ.get("OPENAI_API_BASE") or os.environ.get("OPENAI_BASE_URL")
+        url = server_url(settings.base_url or elsewhere or None)
+        key = api_key(settings.key_variable, KEY, needed=url is None)
+        options = checked_options(settings.options)
         if settings.temperature is not None:
             options["temperature"] = settings.temperature
         if settings.max_tokens is not None:
             options["max_completion_tokens"] = settings.max_tokens
-        chat = ChatOpenAI(
-            model=model,
-            base_url=url,
-            api_key=key or "none",
-            timeout=settings.timeout,
-            max_retries=0,  # one layer tries again: the policy
-            seed=config.seed,
-            # Other servers know the chat API only.
-            use_responses_api=None if url is None else False,
-            **options,
-        )
+        with refusing_options():
+            chat = ChatOpenAI(
+                model=model,
+                base_url=url,
+                api_key=key or "none",
+                timeout=settings.timeout,
+                max_retries=0,  # one layer tries again: the policy
+                seed=config.seed,
+                # Other servers know the chat API only.
+                use_responses_api=None if url is None else False,
+                **options,
+            )
         # Through `response_format` itself the client would raise for replies that were cut off.
         extra: dict[str, Any] = dict(options.get("extra_body") or {})
-        name = "openai" if url is None else f"openai at {urlsplit(url).netloc}"
         rehearse()
-        provider = cls(name, model, chat, detail=True)
+        provider = cls(
+            called_at("openai", url), model, chat, detail=True, key_variable=settings.key_variable
+        )
         provider._extra = extra
         return provider
 

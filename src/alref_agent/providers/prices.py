@@ -123,7 +123,9 @@ def _prices(content: Any, name: str) -> dict[str, Price]:
             str(model): Price(float(price["input"]), float(price["output"]))
             for model, price in content["models"].items()
         }
-        if any(p.input < 0 or p.output < 0 for p in table.values()):
+        if not all(
+            p.input >= 0 <= p.output and math.isfinite(p.input + p.output) for p in table.values()
+        ):
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+from pydantic import ValidationError
+
 from alref_agent.config import Config
-from alref_agent.errors import AlrefError, LlmError
+from alref_agent.errors import AlrefError, ConfigError, LlmError
 from alref_agent.providers.messages import Reply, Request
 from alref_agent.providers.names import LlmName
 from alref_agent.providers.reply_store import Kept, ReplyStore, read_reply
@@ -80,6 +82,11 @@ class Recorded:
     """The replies that a `result.json` holds, looked up by what was said."""
 
     def __init__(self, requests: Iterable[RequestRecord]) -> None:
+        """Read all replies.
+
+        Raises:
+            ConfigError: One of them is none.
+        """
         self._kept = {request.digest: _kept(request) for request in requests}
 
     def get(self, key: str, digest: str) -> Kept | None:
@@ -110,18 +117,34 @@ class Unavailable:
         raise self._error
 
 
+def unrecorded(error: AlrefError) -> AlrefError:
+    """The failure of a question that a run which is done again asks anew."""
+    return type(error)(
+        "The recorded run has no reply to this question (the prompts, the video or the settings "
+        f"differ), and it cannot be asked anew: {error}"
+    )
+
+
 def _kept(request: RequestRecord) -> Kept:
     kind, _, model = request.asked.partition(":")
-    reply = read_reply(
-        {
-            "text": request.reply,
-            "model": request.answered_by,
-            "finish": request.finish,
-            "tool_calls": request.tool_calls,
-            "input_tokens": request.input_tokens,
-            "output_tokens": request.output_tokens,
-            "seconds": request.seconds,
-            "attempts": request.attempts,
-        }
-    )
+    try:
+        reply = read_reply(
+            {
+                "text": request.reply,
+                "model": request.answered_by,
+                "finish": request.finish,
+                "tool_calls": request.tool_calls,
+                "input_tokens": request.input_tokens,
+                "output_tokens": request.output_tokens,
+                "seconds": request.seconds,
+                "attempts": request.attempts,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"The recorded run has a reply that is none (request {request.key}): {place}: "
+            f"{first['msg']}."
+        ) from error
     return Kept(kind, model, request.digest, reply)

@@ -1,7 +1,8 @@
 """Replies on disk, content-addressed: the record of a run, the cache of a user, what replays read.
 
 A file a reply, `ab/KEY.json`, written whole or not at all, so that several threads and processes
-share a folder without locks. What cannot be read back counts as not there.
+share a folder without locks. What cannot be read back, or answers another request, counts as not
+there.
 """
 
 from __future__ import annotations
@@ -11,14 +12,60 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from alref_agent.errors import OutputError
 from alref_agent.media.atomic import whole_file
-from alref_agent.providers.messages import Reply, Request, ToolCall
+from alref_agent.providers.messages import Finish, Reply, Request, ToolCall
 from alref_agent.record import ReplySource
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
+
+_Tokens = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+"""Larger numbers are damage, and no money can be counted with them."""
+
+
+class _Content(BaseModel):
+    """What files and records say; nothing is turned into what it should have been."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _CallContent(_Content):
+    id: str
+    name: str
+    # Not `Any`: what is nested too deeply is refused.
+    arguments: dict[str, JsonValue]
+
+
+class _ReplyContent(_Content):
+    text: str
+    model: str
+    finish: Finish
+    tool_calls: list[_CallContent]
+    input_tokens: _Tokens | None
+    output_tokens: _Tokens | None
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    attempts: int = Field(ge=0, lt=2**63)
+
+    def reply(self) -> Reply:
+        calls = (ToolCall(call.id, call.name, call.arguments) for call in self.tool_calls)
+        return Reply(**dict(self) | {"tool_calls": tuple(calls)})
+
+
+class _FileContent(_Content):
+    format: Literal[1]
+    key: str
+    provider: str
+    model: str
+    """The model that was asked."""
+    digest: str
+    source: ReplySource
+    reply: _ReplyContent
+    request: Any
+    """For people; nobody reads it back."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +108,14 @@ class ReplyStore:
         self.folder = folder
 
     def get(self, key: str, digest: str = "") -> Kept | None:
-        """The reply under a key, None if there is none that can be read."""
-        return read_kept(self._file(key))
+        """The reply under a key, None if there is none that can be read.
+
+        Args:
+            key: Of the request and who is asked.
+            digest: Of the request alone; empty: any.
+        """
+        kept = read_kept(self._file(key))
+        return None if kept is None or (digest and kept.digest != digest) else kept
 
     def put(self, key: str, kept: Kept, request: Request) -> None:
         """Keep a reply, with the request that it answers.
@@ -114,27 +167,23 @@ class Cache(ReplyStore):
 
 
 def read_kept(file: Path) -> Kept | None:
-    """What a file of a store holds; None where it is not there or holds something else."""
+    """What a file of a store holds; None where it is not there, is damaged or is of another key."""
     try:
-        content: dict[str, Any] = json.loads(file.read_bytes())
-        if content["format"] != FORMAT:
-            return None
-        return Kept(
-            provider=str(content["provider"]),
-            model=str(content["model"]),
-            digest=str(content["digest"]),
-            reply=read_reply(content["reply"]),
-            source=content["source"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # Not pydantic's own parser: it refuses half a character, which a reply may have.
+        content = _FileContent.model_validate(json.loads(file.read_bytes()))
+    except (OSError, ValueError, RecursionError):
         return None
+    if content.key != file.stem:
+        return None
+    return Kept(
+        content.provider, content.model, content.digest, content.reply.reply(), content.source
+    )
 
 
 def read_reply(content: dict[str, Any]) -> Reply:
     """A reply from its JSON form.
 
     Raises:
-        KeyError, TypeError: It is none.
+        ValidationError: It is none.
     """
-    calls = tuple(ToolCall(c["id"], c["name"], c["arguments"]) for c in content["tool_calls"])
-    return Reply(**(content | {"tool_calls": calls}))
+    return _ReplyContent.model_validate(content).reply()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -30,17 +32,18 @@ class Blotter:
             for name, value in found.items()
             if (_NAMES.search(name.upper()) or name in more) and len(value.strip()) >= _SHORTEST
         }
-        forms = values | {quote(value, safe="") for value in values}
+        forms = {form for value in values for form in _forms(value)}
         # The longest first: one key may be the beginning of another.
         ordered = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def __call__(self, text: str) -> str:
-        """The text without the secrets."""
+        """The text without the secrets, and with what is no character written out."""
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         return self._pattern.sub(BLOT, text) if self._pattern else text
 
     def deep(self, value: Any) -> Any:
-        """JSON-like data without the secrets, in keys and values."""
+        """JSON-like data as `__call__` leaves text, in keys and values."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
@@ -48,3 +51,15 @@ class Blotter:
         if isinstance(value, list | tuple):
             return [self.deep(v) for v in value]
         return value
+
+
+def _forms(value: str) -> set[str]:
+    """How a secret may come back: as it is, and as it is written in other places."""
+    raw = value.encode()
+    forms = {value, json.dumps(value)[1:-1], quote(value), quote(value, safe=""), raw.hex()}
+    for before in range(3):
+        # In Base64 a letter depends on its neighbours, so only the middle of it is sure.
+        code = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        sure = code[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+        forms |= {sure, sure.replace("+", "-").replace("/", "_")}
+    return {form for form in forms if len(form) >= _SHORTEST}
