@@ -109,8 +109,8 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     there = f", of which {plan.known} are answered already" if plan.known else ""
     calls = "1 call" if new == 1 else f"{new} calls"
     for line in (
-        f"{plan.asked}: at most {plan.calls} question{'s' * (plan.calls != 1)}{there}; one that "
-        "cannot be answered is asked twice.",
+        f"{plan.asked}: at most {plan.calls} question{'s' * (plan.calls != 1)}{there}; one "
+        "whose reply cannot be used is asked twice.",
         f"{calls}: about {plan.input_tokens:,} tokens in, {plan.output_tokens:,} out.",
         f"Cost: {cost} (prices of {plan.prices_of}). Nothing was sent.",
     ):
@@ -126,6 +126,8 @@ def _llm_line(used: LlmUsage) -> str:
     cost = "at unknown cost" if used.cost is None else f"for ${used.cost:.4f}"
     tokens = f"{used.input_tokens:,} tokens in, {used.output_tokens:,} out"
     calls = f"{used.calls} call{'s' * (used.calls != 1)} ({tokens}) {cost}"
+    if not used.calls:
+        calls = "no calls"
     cached = f", {used.cached} answered already" if used.cached else ""
     repairs = f", {used.repairs} of all to repair a reply" if used.repairs else ""
     return f"LLM: {calls}{cached}{repairs}; answered by {', '.join(used.models) or '-'}."

@@ -17,7 +17,7 @@ from alref_agent.errors import ReplyError
 _LONGEST = 100_000
 """Characters of a JSON object that is taken as an answer."""
 _BROKEN = 4_000_000
-"""Characters that may be read in vain: so many in all from where broken objects begin on."""
+"""Characters that may be read in vain, from where each broken object begins to the reply's end."""
 _START = re.compile(r'\{\s*["}]')
 
 
