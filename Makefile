@@ -13,7 +13,7 @@ demo: .venv/demo.stamp
 		--profile offline --out runs/demo --overwrite
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: .venv/test.stamp
 	$(BIN)/ruff check
