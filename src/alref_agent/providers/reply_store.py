@@ -139,7 +139,7 @@ class ReplyStore:
                 "repeat": request.repeat,
             },
         }
-        text = json.dumps(content, indent=1, ensure_ascii=False)
+        text = json.dumps(content, ensure_ascii=False)
         with whole_file(self._file(key)) as path:
             # Half a character cannot be written; replies of strangers may have one.
             path.write_bytes(text.encode("utf-8", "backslashreplace"))
