@@ -103,6 +103,25 @@ def test_options_that_are_no_options(option: str, says_: str) -> None:
     assert "123456" not in str(caught.value)
 
 
+def test_options_of_models_reach_the_server() -> None:
+    options = {
+        "top_p": 0.5,
+        "prompt_cache_key": "clip",
+        "extra_body": {"stop_token_ids": [7], "chat_template_kwargs": {"enable_thinking": False}},
+        "default_headers": {"X-Team": "vision"},
+    }
+    with serve("openai", mind="marker") as server:
+        lines = [f"llm.options={json.dumps(options)}"]
+        (outcome,), _ = ask(settings(server, "openai", *lines))
+        (request,) = server.requests
+    assert outcome.answer
+    assert request.body["top_p"] == 0.5
+    assert request.body["prompt_cache_key"] == "clip"
+    assert request.body["stop_token_ids"] == [7]
+    assert request.body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert request.headers["x-team"] == "vision"
+
+
 def test_an_option_that_the_client_does_not_know() -> None:
     with serve("openai") as server:
         config = settings(server, "openai", "llm.options.nonsense=1")

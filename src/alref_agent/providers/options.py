@@ -12,7 +12,7 @@ from alref_agent.errors import AlrefError, LlmError
 
 _SECRET = re.compile(
     r"api_?key|access_?key|secret|passw|credential|authori[sz]ation|cookie|bearer|"
-    r"(^|_)(auth|token)(_|$)"
+    r"(^|_)auth$|^token$|(access|api|auth|bearer|hf|refresh|security|session)_token"
 )
 _OWN = {
     "api_key": "llm.key_variable",
