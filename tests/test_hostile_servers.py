@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import signal
 import subprocess
@@ -71,7 +72,9 @@ def test_keys_are_known_in_other_writing() -> None:
     key = 'sk-proj-AB/cd+ef"gh~01'
     blot = Blotter({"SOME_API_KEY": key})
     encoded = [base64.b64encode(f"{'.' * n}{key}!".encode()).decode() for n in range(4)]
-    written = [quote(key), quote(key, safe=""), json.dumps(key), key.encode().hex(), *encoded]
+    php, page = json.dumps(key).replace("/", "\\/"), html.escape(key)
+    numbers = [key.encode().hex(), key.encode().hex().upper()]
+    written = [quote(key), quote(key, safe=""), json.dumps(key), php, page, *numbers, *encoded]
     for form in written:
         assert "[secret]" in blot(f"Bearer {form} is wrong"), form
     assert blot("sk-proj-ABC is another") == "sk-proj-ABC is another"
@@ -87,6 +90,9 @@ def test_keys_are_known_in_other_writing() -> None:
         ("default_headers.X-Api-Key=abc123456", "'X-Api-Key', which looks like a secret"),
         ("default_headers.Authorization=abc123456", "looks like a secret"),
         ("extra_body.auth.token=abc123456", "looks like a secret"),
+        ("default_query.key=abc123456", "looks like a secret"),
+        ("default_headers.Ocp-Apim-Subscription-Key=abc123456", "looks like a secret"),
+        ("openai_proxy=http://me:abc123456@proxy", "no parameter of a model"),
         ("model=x", "has a setting of its own: llm.model"),
         ("timeout=5", "llm.timeout"),
         ("http_client=1", "no parameter of a model"),
@@ -107,7 +113,11 @@ def test_options_of_models_reach_the_server() -> None:
     options = {
         "top_p": 0.5,
         "prompt_cache_key": "clip",
-        "extra_body": {"stop_token_ids": [7], "chat_template_kwargs": {"enable_thinking": False}},
+        "extra_body": {
+            "stop_token_ids": [7],
+            "first": {"token": 5},
+            "chat_template_kwargs": {"enable_thinking": False},
+        },
         "default_headers": {"X-Team": "vision"},
     }
     with serve("openai", mind="marker") as server:
@@ -116,6 +126,7 @@ def test_options_of_models_reach_the_server() -> None:
         (request,) = server.requests
     assert outcome.answer
     assert request.body["top_p"] == 0.5
+    assert request.body["first"] == {"token": 5}
     assert request.body["prompt_cache_key"] == "clip"
     assert request.body["stop_token_ids"] == [7]
     assert request.body["chat_template_kwargs"] == {"enable_thinking": False}

@@ -369,6 +369,45 @@ def test_a_call_waits_for_those_that_are_out_until_nobody_wants_it() -> None:
     assert done == ["first sent", "other ended"]
 
 
+def test_a_call_that_waited_for_money_counts_the_calls_anew() -> None:
+    budget, stop = Budget(max_calls=2, max_cost=1.0), threading.Event()
+    ended: list[str] = []
+
+    def one() -> None:
+        try:
+            with budget.call(0.5, stop) as charge:
+                charge.actual = 0.01
+        except BudgetError as error:
+            ended.append(str(error))
+
+    with budget.call(0.9, stop) as charge:
+        waiting = [threading.Thread(target=one) for _ in range(4)]
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.1)
+        charge.actual = 0.1
+    for thread in waiting:
+        thread.join(5)
+    assert budget.calls == 2
+    assert len(ended) == 3
+    assert all("the limit is 2" in error for error in ended)
+
+
+def test_after_a_failure_no_reply_is_repaired() -> None:
+    def answer(request: Request) -> str:
+        asked.append(request)
+        if '"dog 0"' in str(request.messages[-1].parts[-1]):
+            time.sleep(0.1)
+            raise LlmError("the key was taken back")
+        time.sleep(0.5)
+        return "no number"
+
+    asked: list[Request] = []
+    with pytest.raises(LlmError, match="the key was taken back"):
+        make(answer, concurrency=4).ask([question(f"dog {n}") for n in range(4)])
+    assert len(asked) == 4
+
+
 def test_the_time_of_each_step_is_told_as_it_was_waited_for() -> None:
     def slow(request: Request) -> str:
         time.sleep(0.2)

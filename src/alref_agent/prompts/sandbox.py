@@ -3,8 +3,9 @@
 A template reads its inputs and calls no code; a value is written out once and never rendered. It
 is the same text every time: nothing random and no object's address gets into it.
 
-A rendering comes to an end: turns of loops, calls, and the characters that are made are counted
-as steps, and there is a limit to them.
+Turns of loops, calls, and the characters that are made are counted as steps, and there is a limit
+to them: a mistake ends in a sentence that says so. A template that means harm can still take long;
+as any code of strangers it should be read before it is used.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from alref_agent.providers.chat_model import ChatModelProvider
 from alref_agent.providers.keys import api_key, called_at, server_url
 from alref_agent.providers.names import TAKEN
 from alref_agent.providers.options import checked_options
+from alref_agent.providers.secrets import Blotter
 
 
 class AnyChatModel(ChatModelProvider):
@@ -52,7 +53,7 @@ class AnyChatModel(ChatModelProvider):
                 f"pip install {package.replace('_', '-')}"
             ) from error
         except Exception as error:  # whatever a client checks when it is made
-            said = " ".join(str(error).split())
+            said = " ".join(Blotter(None, settings.key_variable)(str(error)).split())
             if "nsupported" in said or "nable to infer" in said:
                 raise LlmError(f"Unknown LLM {model!r}. Taken: {TAKEN}.") from error
             raise LlmError(f"The LLM {model!r} cannot be asked: {said[:300]}") from error

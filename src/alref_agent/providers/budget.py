@@ -51,11 +51,7 @@ class Budget:
         """
         cost = expected or 0.0
         with self._changed:
-            if self.max_calls is not None and self.calls + 1 > self.max_calls:
-                raise BudgetError(
-                    f"llm.max_calls: {self.calls} calls were made, the limit is {self.max_calls}; "
-                    "raise it with --max-calls."
-                )
+            self._check_calls()
             while not self._affords(cost):
                 if not self._open or stop.is_set():
                     raise BudgetError(
@@ -64,6 +60,7 @@ class Budget:
                         "--max-cost, or make replies shorter with llm.max_tokens."
                     )
                 self._changed.wait(0.2)
+                self._check_calls()
             self.calls += 1
             self._open.append(cost)
         charge = Charge(expected)
@@ -74,6 +71,13 @@ class Budget:
                 self._open.remove(cost)
                 self.spent += charge.actual or 0.0
                 self._changed.notify_all()
+
+    def _check_calls(self) -> None:
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            raise BudgetError(
+                f"llm.max_calls: {self.calls} calls were made, the limit is {self.max_calls}; "
+                "raise it with --max-calls."
+            )
 
     def _affords(self, cost: float) -> bool:
         return self.max_cost is None or self.spent + sum(self._open) + cost <= self.max_cost

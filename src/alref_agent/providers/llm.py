@@ -251,7 +251,7 @@ class Llm:
                     repair=repair,
                 )
             )
-            if asked.outcome.answer is not None:
+            if asked.outcome.answer is not None or stop.is_set():
                 break
             request = self._repair(request, answered.reply, asked.outcome.problem, question)
         return asked

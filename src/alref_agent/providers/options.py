@@ -12,8 +12,11 @@ from alref_agent.errors import AlrefError, LlmError
 
 _SECRET = re.compile(
     r"api_?key|access_?key|secret|passw|credential|authori[sz]ation|cookie|bearer|"
-    r"(^|_)auth$|^token$|(access|api|auth|bearer|hf|refresh|security|session)_token"
+    r"(^|_)auth$|(access|api|auth|bearer|hf|refresh|security|session)_token"
 )
+_SECRET_OF_A_REQUEST = re.compile(r"(^|_)(key|token|sig|signature)$")
+"""In headers and queries, where such words mean nothing else."""
+_REQUEST = ("default_headers", "default_query", "extra_headers", "extra_query")
 _OWN = {
     "api_key": "llm.key_variable",
     "base_url": "llm.base_url",
@@ -33,8 +36,9 @@ _OWN = {
 """Options that have a setting of their own."""
 _PARTS = {
     "async_client", "callbacks", "client", "client_kwargs", "custom_get_token_ids",
-    "http_async_client", "http_client", "http_socket_options", "metadata", "n", "rate_limiter",
-    "root_async_client", "root_client", "streaming", "sync_client_kwargs", "tags", "verbose",
+    "http_async_client", "http_client", "http_socket_options", "metadata", "n", "openai_proxy",
+    "rate_limiter", "root_async_client", "root_client", "streaming", "sync_client_kwargs", "tags",
+    "verbose",
 }  # fmt: skip
 """Options that change how the client works rather than what the model does."""
 
@@ -47,8 +51,9 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         LlmError: One of them is; the message says what to do instead, and shows no value.
     """
-    for name in _names(options):
-        if _SECRET.search(name.lower().replace("-", "_")):
+    for name, place in _names(options):
+        plain = name.lower().replace("-", "_")
+        if _SECRET.search(plain) or (place in _REQUEST and _SECRET_OF_A_REQUEST.search(plain)):
             raise LlmError(
                 f"llm.options holds {name!r}, which looks like a secret, and settings are kept in "
                 "the run folder: put the key in an environment variable and name that in "
@@ -77,11 +82,12 @@ def refusing_options() -> Iterator[None]:
         raise LlmError(f"llm.options cannot be used: {said[:300]}") from error
 
 
-def _names(value: Any) -> Iterator[str]:
+def _names(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every name in options, and under which option it stands."""
     if isinstance(value, Mapping):
         for name, each in value.items():
-            yield str(name)
-            yield from _names(each)
+            yield str(name), place
+            yield from _names(each, place or str(name))
     elif isinstance(value, list):
         for each in value:
-            yield from _names(each)
+            yield from _names(each, place)

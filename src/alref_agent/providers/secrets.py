@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
@@ -56,7 +57,9 @@ class Blotter:
 def _forms(value: str) -> set[str]:
     """How a secret may come back: as it is, and as it is written in other places."""
     raw = value.encode()
-    forms = {value, json.dumps(value)[1:-1], quote(value), quote(value, safe=""), raw.hex()}
+    escaped = json.dumps(value)[1:-1]
+    forms = {value, escaped, escaped.replace("/", "\\/"), html.escape(value)}
+    forms |= {quote(value), quote(value, safe=""), raw.hex(), raw.hex().upper()}
     for before in range(3):
         # In Base64 a letter depends on its neighbours, so only the middle of it is sure.
         code = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
