@@ -50,7 +50,7 @@ OPEN_SCHEMA = SCHEMA.replace("  additionalProperties: false\n", "").replace(
             "gets in as it is",
         ),
         (changed(": [1]", "."), "error", "a number in square brackets"),
-        (changed("Find", "{{ 10**5000 }}"), "error", "a number that is too large"),
+        (changed("Find", "{{ 10**5000 }}"), "error", "makes something that is too large"),
         (changed("n_boxes |", "n_boxes.x |"), "error", "with example inputs, pivot-box/mine"),
         (
             changed("n_boxes]", "sightings]").replace("n_boxes", "sightings[0].objects[0].score"),

