@@ -23,16 +23,17 @@ asks_a_server = pytest.mark.skipif(
 )
 
 
+VIDEO = VideoRecord(
+    source="x", fingerprint="0", n_frames=50, height=4, width=4, fps=25, start=0, end=50, every=1,
+)  # fmt: skip
+
+
 def harmless(output: str) -> str:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", output)
     return output
 
 
 def test_the_summary_says_what_was_found_and_why_not(capsys: pytest.CaptureFixture[str]) -> None:
-    video = VideoRecord(
-        source="x", fingerprint="0", n_frames=50, height=4, width=4, fps=25, start=0, end=50,
-        every=1,
-    )  # fmt: skip
     objects = [
         ObjectRecord(
             obj_id=1, exp_id="0", expression="the [bold]dog[/]", status="found", reason="seen",
@@ -43,7 +44,7 @@ def test_the_summary_says_what_was_found_and_why_not(capsys: pytest.CaptureFixtu
         ),
     ]  # fmt: skip
     result = RunResult(
-        alref_agent="0", created="now", video=video, references=[], strategy="s", config={},
+        alref_agent="0", created="now", video=VIDEO, references=[], strategy="s", config={},
         objects=objects, seconds={"detect_objects": 4.0, "write": 1.0}, files={"masks": "masks"},
         warnings=["frame 3 is bad"],
     )  # fmt: skip
@@ -74,10 +75,6 @@ def test_what_strangers_wrote_does_nothing_to_the_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    video = VideoRecord(
-        source="x", fingerprint="0", n_frames=50, height=4, width=4, fps=25, start=0, end=50,
-        every=1,
-    )  # fmt: skip
     objects = [
         ObjectRecord(
             obj_id=1, exp_id="0", expression=f"the [bold]dog[/] :dog: {HOSTILE}\\",
@@ -85,7 +82,7 @@ def test_what_strangers_wrote_does_nothing_to_the_terminal(
         )
     ]  # fmt: skip
     result = RunResult(
-        alref_agent="0", created="now", video=video, references=[], strategy="s", config={},
+        alref_agent="0", created="now", video=VIDEO, references=[], strategy="s", config={},
         objects=objects, seconds={f"S {HOSTILE}": 4.0}, files={"masks": f"masks {HOSTILE}"},
         warnings=[f"W {HOSTILE}"], llm=LlmUsage(calls=1, models=[f"M {HOSTILE}"]),
     )  # fmt: skip

@@ -160,7 +160,9 @@ def to_reply(answer: AIMessage, model: str) -> Reply:
         for n, c in enumerate(answer.tool_calls)
     ]
     calls = [
-        call if _depth(call.arguments) <= DEEPEST else ToolCall(call.id, call.name, {"deep": True})
+        call
+        if _depth(call.arguments) <= DEEPEST
+        else ToolCall(call.id, call.name, {"arguments": "nested too deeply"})
         for call in calls
     ]
     # Arguments that are no JSON are the LLM's mistake, which the tool's own check will tell it.
