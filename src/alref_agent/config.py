@@ -55,6 +55,9 @@ class Config(Section):
     frame 0, as the paper."""
     device: Annotated[str, BeforeValidator(_device)] = "auto"
     """`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:N` or `mps`."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """The numbers that detectors and segmenters compute with; `auto`: bfloat16 on a GPU that has
+    it, where the model allows it, else float32."""
     seed: int = Field(0, ge=0, lt=2**31)
     """For backends that draw random numbers; the built-in ones draw none."""
     llm: LlmConfig = LlmConfig()

@@ -8,6 +8,7 @@
     │   ├── VideoError              a video, image folder or sound that cannot be read
     │   ├── OutputError             a run folder that cannot be used or written, a full disk
     │   ├── PromptError             a prompt file that cannot be read or rendered
+    │   ├── ModelError              weights that cannot be found, loaded or held in memory
     │   ├── LlmError                an LLM that cannot be used: no key, no such model, no server
     │   └── BudgetError             the next call would pass llm.max_calls or llm.max_cost
     ├── LlmUnavailableError         an LLM that could be used did not answer, however often asked
@@ -60,6 +61,10 @@ class OutputError(InputError):
 
 class PromptError(InputError):
     """A prompt file that cannot be read, or a template that cannot be rendered."""
+
+
+class ModelError(InputError):
+    """Weights of a detector or segmenter that cannot be had, loaded or held in memory."""
 
 
 class LlmError(InputError):

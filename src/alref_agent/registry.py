@@ -25,8 +25,22 @@ from alref_agent.errors import (
 )
 
 BUILT_IN: dict[str, dict[str, str]] = {
-    "detector": {"ssd": "alref_agent.tools.detection.ssd:Ssd"},
-    "segmenter": {"flow": "alref_agent.tools.segmentation.flow:Flow"},
+    "detector": {
+        "grounding-dino": "alref_agent.tools.detection.grounding_dino:GroundingDino",
+        "grounding-dino-official": (
+            "alref_agent.tools.detection.grounding_dino_official:GroundingDinoOfficial"
+        ),
+        "mm-grounding-dino": "alref_agent.tools.detection.grounding_dino:MmGroundingDino",
+        "owlv2": "alref_agent.tools.detection.owlv2:Owlv2",
+        "ssd": "alref_agent.tools.detection.ssd:Ssd",
+        "vlm": "alref_agent.tools.detection.vlm:Vlm",
+    },
+    "segmenter": {
+        "edgetam": "alref_agent.tools.segmentation.edgetam:EdgeTam",
+        "flow": "alref_agent.tools.segmentation.flow:Flow",
+        "sam2": "alref_agent.tools.segmentation.sam2:Sam2",
+        "sam2-official": "alref_agent.tools.segmentation.sam2_official:Sam2Official",
+    },
     "provider": {
         "hf": "alref_agent.providers.transformers:Transformers",
         "ollama": "alref_agent.providers.ollama:Ollama",
@@ -52,9 +66,16 @@ BUILT_IN: dict[str, dict[str, str]] = {
 
 EXTRAS: dict[str, str] = {
     "agent": "llm",
+    "edgetam": "models",
+    "grounding-dino": "models",
+    "grounding-dino-official": "official",
     "hf": "hf",
+    "mm-grounding-dino": "models",
     "ollama": "llm",
     "openai": "llm",
+    "owlv2": "models",
+    "sam2": "models",
+    "sam2-official": "official",
     "ssd": "offline",
 }
 """Built-in name -> the extra that installs what it needs."""

@@ -125,8 +125,15 @@ class DetectorConfig(Section):
 
     Words that do not fit (a colour, a size) lower scores, so this is well below that of sure boxes.
     """
+    text_threshold: float = Field(0.2, ge=0, le=1)
+    """The least score of a word of the expression that counts to a box's phrase; for detectors that
+    read sentences."""
     max_boxes: int = Field(20, ge=1)
     """At most this many boxes a frame and target of an expression."""
+    nms_threshold: float = Field(0.8, gt=0, le=1)
+    """Of boxes that overlap more than this (IoU) the best is kept; 1: all are kept."""
+    batch_size: int = Field(1, ge=1)
+    """How many frames a learned detector looks at together; more are faster on a GPU."""
     options: dict[str, JsonValue] = {}
     """What only this backend knows; it checks them itself."""
 
@@ -146,7 +153,21 @@ class SegmenterConfig(Section):
     model: str | None = None
     """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
     image_size: int | None = Field(None, ge=64)
-    """The short side, in pixels, at which it works; None: the backend's own."""
+    """The size in pixels at which it works: the short side for `flow`, the side of a square for
+    learned ones; None: the backend's own."""
+    prompt: Literal["box", "mask"] = "box"
+    """What a learned segmenter makes of a box: its prompt, or the prompt of a mask on its frame,
+    which then is the prompt, as the paper."""
+    max_prompts: int | None = Field(8, ge=1)
+    """At most so many prompts an object condition a learned segmenter; of more, those that are
+    marked as starts and others at even distances are taken; null: no limit."""
+    feature_memory: int = Field(512, ge=0)
+    """MiB for features of frames that a learned segmenter will need once more."""
+    offload: Literal["none", "cpu"] = "none"
+    """`cpu`: what a learned segmenter remembers waits in the computer's memory, not the GPU's."""
+    compile: bool = False
+    """Whether a learned segmenter's image encoder is compiled by torch, which takes a minute or
+    two at the start."""
     options: dict[str, JsonValue] = {}
     """What only this backend knows; it checks them itself."""
 

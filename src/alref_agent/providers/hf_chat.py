@@ -30,8 +30,8 @@ from transformers import (
 )
 
 from alref_agent.errors import AlrefError, LlmError
-from alref_agent.providers.hf_source import Source, first_line
 from alref_agent.providers.messages import Message, Picture
+from alref_agent.weights.source import Source, first_line
 
 
 class Chat:

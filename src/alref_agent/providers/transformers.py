@@ -1,4 +1,4 @@
-"""The provider `hf`: a model in this process, through transformers; see `hf_source` for which.
+"""The provider `hf`: a model in this process, through transformers; see `weights.source` for which.
 
 A model that takes pictures and text is used with both, any other one with text. Nothing constrains
 what it writes: where a request has a JSON schema, the model is told so in words. Weights are loaded
@@ -28,9 +28,10 @@ from alref_agent.config import Config
 from alref_agent.errors import LlmError
 from alref_agent.providers.hf_chat import Chat
 from alref_agent.providers.hf_generation import Clock, Options, ends, generation
-from alref_agent.providers.hf_quiet import hushed, quiet
-from alref_agent.providers.hf_source import Source, first_line
 from alref_agent.providers.messages import Finish, Reply, Request
+from alref_agent.weights.devices import choose_device, choose_dtype, out_of_memory
+from alref_agent.weights.quiet import hushed, quiet
+from alref_agent.weights.source import LLM, Source, first_line
 
 LIMIT = 4096
 """The most tokens of a reply where neither the settings nor the model limit it."""
@@ -71,7 +72,7 @@ class Transformers:
         self.sees = sees
         self._source = source
         self._settings = settings
-        self._device = _device(config.device)
+        self._device = choose_device(config.device)
         self._seed = config.seed
         self._timeout = config.llm.timeout
         self._loaded: _Loaded | None = None
@@ -87,7 +88,7 @@ class Transformers:
             MissingPackageError: A package that reads it is not installed.
         """
         with _TURN, quiet():
-            source = Source.parse(model).found()
+            source = Source.parse(model, LLM).found()
             try:
                 settings = AutoConfig.from_pretrained(source.place, **source.options)
             # Settings that are broken show as an exception of any class.
@@ -116,7 +117,7 @@ class Transformers:
                     self._loaded = self._load()
                 return self._answer(self._loaded, request)
             except (RuntimeError, MemoryError) as error:
-                if not _no_memory(error):
+                if not out_of_memory(error):
                     raise
         raise LlmError(
             f"hf:{self.model} does not fit into the memory of {self._device}: take a smaller "
@@ -135,13 +136,13 @@ class Transformers:
                 model, report = kind.from_pretrained(
                     self._source.place,
                     config=self._settings,
-                    dtype=_dtype(self._device),
+                    dtype=choose_dtype("auto", self._device),
                     output_loading_info=True,
                     **options,
                 )
         # What is wrong with weights shows as an exception of any class.
         except Exception as error:
-            if _no_memory(error):
+            if out_of_memory(error):
                 raise
             raise self._source.explained(error) from error
         missing = sorted(report.get("missing_keys", ()))
@@ -182,7 +183,7 @@ class Transformers:
                     tokenizer=chat.tokenizer,
                 )
             except (ValueError, TypeError, IndexError, RuntimeError) as error:
-                if _no_memory(error):
+                if out_of_memory(error):
                     raise
                 raise LlmError(
                     f"hf:{self.model} failed while it wrote: {first_line(error)}"
@@ -235,36 +236,3 @@ def _sees(source: Source, settings: PreTrainedConfig) -> bool:
             "questions; take one that reads images and text, or text, and writes text."
         )
     return sees
-
-
-def _device(setting: str) -> torch.device:
-    if setting == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(setting)
-    there = True
-    if device.type == "cuda":
-        there = torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
-    elif device.type == "mps":
-        there = torch.backends.mps.is_available()
-    if not there:
-        raise LlmError(
-            f"device={setting}: torch {torch.__version__} finds no such device: --set device=auto."
-        )
-    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
-
-
-def _dtype(device: torch.device) -> torch.dtype:
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
-
-
-def _no_memory(error: BaseException) -> bool:
-    said = str(error)
-    return (
-        isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        or "out of memory" in said
-        or "can't allocate memory" in said
-    )

@@ -31,5 +31,6 @@ def backend(config: Config, kind: str) -> Backend[Any]:
         with registry.blaming(kind, section.name):
             return registry.load(kind, section.name).from_config(config)
 
-    settings = section.model_dump(mode="json") | {"device": config.device, "seed": config.seed}
+    settings = section.model_dump(mode="json")
+    settings |= {"device": config.device, "dtype": config.dtype, "seed": config.seed}
     return Backend(kind, section.name, load, settings)

@@ -1,4 +1,4 @@
-"""What follows `hf:`: a hub id, a folder or a GGUF file; where it lies, and why it cannot be had.
+"""A model's name: a hub id, a folder or a file; where it lies, and why it cannot be had.
 
 For keys and records, a hub model is called as it was given (`org/name@revision`), a local one by
 the name of its folder or file and a fingerprint (`name@0123456789ab`): of `config.json`, and of
@@ -29,7 +29,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-from alref_agent.errors import AlrefError, LlmError, MissingPackageError
+from alref_agent.errors import AlrefError, InputError, LlmError, MissingPackageError, ModelError
 
 CONFIG = "config.json"
 _MODEL_FILES = {".bin", ".gguf", ".jinja", ".json", ".model", ".safetensors", ".txt"}
@@ -40,6 +40,32 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True)
+class Use:
+    """What a model is for: how it is called in messages, and what is raised."""
+
+    prefix: str
+    """What the user writes in front of its name."""
+    error: type[InputError]
+    example: str
+    """A hub id."""
+    pull: str
+    """The command that gets a model; the id and what chooses its revision follow."""
+    otherwise: str = ""
+    """What else helps where no hub can be reached; empty or starting with `, or`."""
+    takes_gguf: bool = False
+
+
+LLM = Use("hf:", LlmError, "Qwen/Qwen3-VL-4B-Instruct", "hf download", takes_gguf=True)
+WEIGHTS = Use(
+    "",
+    ModelError,
+    "facebook/sam2.1-hiera-large",
+    "alref-agent models pull",
+    ", or take --profile offline, which needs no hub",
+)
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a model is loaded from."""
 
@@ -47,6 +73,7 @@ class Source:
     """For keys and records: `org/name@revision`, `folder@fingerprint`."""
     place: str
     """A hub id, or the absolute path of a folder."""
+    use: Use
     revision: str | None = None
     """Of a hub id."""
     gguf: str | None = None
@@ -58,37 +85,38 @@ class Source:
     """Whether the hub answered; if not, only what its cache has is looked for."""
 
     @classmethod
-    def parse(cls, model: str) -> Source:
+    def parse(cls, model: str, use: Use) -> Source:
         """Read what the user gave, which may lie on this machine or on the hub.
 
         Raises:
-            LlmError: It is none of what is taken, or not there.
+            InputError: It is none of what is taken, or not there; of the class of `use`.
         """
         try:
             path = Path(model).expanduser()
             if _is_path(model) or path.exists():
-                return _local(path)
+                return _local(path, use)
         except OSError as error:
-            raise LlmError(f"hf:{model} cannot be read: {error.strerror}.") from error
+            raise use.error(f"{use.prefix}{model} cannot be read: {error.strerror}.") from error
         except RuntimeError as error:  # whose home `~name` is
-            raise LlmError(f"hf:{model} cannot be read: {first_line(error)}") from error
+            raise use.error(f"{use.prefix}{model} cannot be read: {first_line(error)}") from error
         place, at, revision = model.partition("@")
         try:
             validate_repo_id(place)
         except HFValidationError as error:
-            raise LlmError(
-                f"hf:{model}: give a hub id (hf:Qwen/Qwen3-VL-4B-Instruct, with @REVISION if you "
-                "like), a folder (hf:./folder) or a GGUF file (hf:/path/to/model.gguf)."
-            ) from error
+            hub_id = f"a hub id ({use.prefix}{use.example}, with @REVISION if you like)"
+            folder = f"a folder ({use.prefix}./folder)"
+            file = f" or a GGUF file ({use.prefix}/path/to/model.gguf)"
+            give = f"{hub_id}, {folder}{file}" if use.takes_gguf else f"{hub_id} or {folder}"
+            raise use.error(f"{use.prefix}{model}: give {give}.") from error
         if at and not revision:
-            raise LlmError(f"hf:{model}: a revision should follow the @.")
-        return cls(model, place, revision or None, local=False)
+            raise use.error(f"{use.prefix}{model}: a revision should follow the @.")
+        return cls(model, place, use, revision or None, local=False)
 
     def found(self) -> Source:
         """The same with the commit of its repository; asks the hub, or its cache on this machine.
 
         Raises:
-            LlmError: The hub does not have it, or cannot be reached.
+            InputError: The hub does not have it, or cannot be reached; of the class of `use`.
         """
         if self.local:
             return self
@@ -122,6 +150,11 @@ class Source:
         return False
 
     @property
+    def called(self) -> str:
+        """What messages call it: as the user wrote it."""
+        return self.use.prefix + self.name
+
+    @property
     def answers_as(self) -> str:
         """What a reply says that it comes from: the place, with the state that was loaded."""
         return f"{self.place}@{self.commit}" if self.commit else self.name
@@ -141,48 +174,50 @@ class Source:
         said = first_line(error)
         for cause in _causes(error):
             if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-                return LlmError(f"hf:{self.name}: the disk is full; see `hf cache` and HF_HOME.")
+                return self.use.error(
+                    f"{self.called}: the disk is full; see `hf cache` and HF_HOME."
+                )
             if isinstance(cause, ModuleNotFoundError) and cause.name:
                 return MissingPackageError(
-                    f"hf:{self.name} needs the package {cause.name!r}, which is not installed: "
+                    f"{self.called} needs the package {cause.name!r}, which is not installed: "
                     f"pip install {cause.name}"
                 )
             if not self.local and (line := self._from_hub(cause)):
-                return LlmError(line)
+                return self.use.error(line)
         if "trust_remote_code" in str(error) or "custom code" in said:
-            return LlmError(
-                f"hf:{self.name} comes with code of its own, which is never run here: take a model "
+            return self.use.error(
+                f"{self.called} comes with code of its own, which is never run here: take a model "
                 "of a kind that transformers knows."
             )
         if "does not recognize this architecture" in said:
-            return LlmError(
-                f"hf:{self.name} is of a kind that this version of transformers does not know: "
+            return self.use.error(
+                f"{self.called} is of a kind that this version of transformers does not know: "
                 "pip install --upgrade transformers, or take another model."
             )
         if "ignore_mismatched_sizes" in said:
-            return LlmError(
-                f"hf:{self.name}: its weights do not have the shapes that its {CONFIG} says: get "
+            return self.use.error(
+                f"{self.called}: its weights do not have the shapes that its {CONFIG} says: get "
                 "the model again."
             )
         if isinstance(error, ImportError) and "torchvision" in said.lower():
             return self.without_torchvision()
         if isinstance(error, ImportError):
-            return MissingPackageError(f"hf:{self.name} needs a package that is missing: {said}")
+            return MissingPackageError(f"{self.called} needs a package that is missing: {said}")
         if self.commit and not self.reached:
-            return LlmError(
-                f"hf:{self.name} may be on this machine only in part ({said}), {self._unreached()}"
+            return self.use.error(
+                f"{self.called} may be on this machine only in part ({said}), {self._unreached()}"
             )
         if "does not appear to have" in said or "no file named" in said:
-            return LlmError(
-                f"hf:{self.name} lacks files of a model in transformers' format (config.json, "
+            return self.use.error(
+                f"{self.called} lacks files of a model in transformers' format (config.json, "
                 f"model.safetensors, tokenizer.json): {said}"
             )
-        return LlmError(f"hf:{self.name} cannot be loaded: {type(error).__name__}: {said}")
+        return self.use.error(f"{self.called} cannot be loaded: {type(error).__name__}: {said}")
 
     def without_torchvision(self) -> MissingPackageError:
         """What is said where a model's processor has no part that works without."""
         return MissingPackageError(
-            f"hf:{self.name} works only with torchvision, in the build that fits your torch: see "
+            f"{self.called} works only with torchvision, in the build that fits your torch: see "
             "https://pytorch.org/get-started/locally/, or take another model."
         )
 
@@ -190,25 +225,25 @@ class Source:
         page = f"{constants.ENDPOINT}/{self.place}"
         if isinstance(cause, GatedRepoError):
             return (
-                f"hf:{self.name} is gated: accept its conditions at {page}, then log in with "
+                f"{self.called} is gated: accept its conditions at {page}, then log in with "
                 "`hf auth login` or set HF_TOKEN."
             )
         if isinstance(cause, RevisionNotFoundError):
-            return f"hf:{self.name}: {self.place} has no revision {self.revision!r}; see {page}."
+            return f"{self.called}: {self.place} has no revision {self.revision!r}; see {page}."
         if isinstance(cause, RepositoryNotFoundError):
             return (
-                f"hf:{self.name}: the hub has no model {self.place!r}; for a private one, log in "
-                "with `hf auth login`; for a folder, give its path (hf:./folder)."
+                f"{self.called}: the hub has no model {self.place!r}; for a private one, log in "
+                "with `hf auth login`; for a folder, give its path (./folder)."
             )
         if isinstance(cause, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
-            return f"hf:{self.name} is not on this machine, {self._unreached()}"
+            return f"{self.called} is not on this machine, {self._unreached()}"
         if isinstance(cause, EntryNotFoundError):
             return (
-                f"hf:{self.name} is no model in transformers' format: {page} has no {CONFIG}. "
+                f"{self.called} is no model in transformers' format: {page} has no {CONFIG}. "
                 "Of a repository of GGUF files, download one and give its path."
             )
         if isinstance(cause, HfHubHTTPError):
-            return f"hf:{self.name}: the hub refused: {first_line(cause)}"
+            return f"{self.called}: the hub refused: {first_line(cause)}"
         return None
 
     def _unreached(self) -> str:
@@ -217,8 +252,8 @@ class Source:
         revision = f" --revision {self.revision}" if self.revision else ""
         first = "unset HF_HUB_OFFLINE, and " if offline else ""
         return (
-            f"and {why}: {first}get it with `hf download {self.place}{revision}`, or give a folder "
-            "(hf:/path/to/folder)."
+            f"and {why}: {first}get it with `{self.use.pull} {self.place}{revision}`, or give a "
+            f"folder ({self.use.prefix}/path/to/folder){self.use.otherwise}."
         )
 
 
@@ -239,22 +274,25 @@ def _is_path(model: str) -> bool:
     )
 
 
-def _local(path: Path) -> Source:
+def _local(path: Path, use: Use) -> Source:
     path = path.resolve()
     if not path.exists():
-        raise LlmError(f"hf:{path}: there is no such file or folder.")
+        raise use.error(f"{use.prefix}{path}: there is no such file or folder.")
     if path.is_file():
+        if not use.takes_gguf:
+            raise use.error(f"{use.prefix}{path} is a file: give the folder of a model.")
         if path.suffix.lower() != ".gguf":
-            raise LlmError(f"hf:{path} is neither a folder nor a .gguf file.")
-        return Source(_named(path, [path]), str(path.parent), gguf=path.name)
+            raise use.error(f"{use.prefix}{path} is neither a folder nor a .gguf file.")
+        return Source(_named(path, [path]), str(path.parent), use, gguf=path.name)
     if not (path / CONFIG).is_file():
         inside = sorted(file.name for file in path.glob("*.gguf"))
-        hint = f" For the GGUF file in it: hf:{path / inside[0]}" if inside else ""
-        raise LlmError(f"hf:{path} is no model: it has no {CONFIG}.{hint}")
+        gguf = inside and use.takes_gguf
+        hint = f" For the GGUF file in it: {use.prefix}{path / inside[0]}" if gguf else ""
+        raise use.error(f"{use.prefix}{path} is no model: it has no {CONFIG}.{hint}")
     files = sorted(
         file for file in path.iterdir() if file.suffix in _MODEL_FILES and file.is_file()
     )
-    return Source(_named(path, sorted(files)), str(path))
+    return Source(_named(path, sorted(files)), str(path), use)
 
 
 def _named(path: Path, files: list[Path]) -> str:

@@ -1,0 +1,1 @@
+"""Weights of models: where they are, how they are loaded, on which device."""
