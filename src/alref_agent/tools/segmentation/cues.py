@@ -1,0 +1,115 @@
+"""Prompts -> for each object, what its frames say of it, and how it is carried from there.
+
+For segmenters that start on prompted frames and propagate: forward and backward in two sweeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alref_agent.types import Floats, Mask, Prompt
+
+
+@dataclass(frozen=True, eq=False)
+class Cue:
+    """All that the prompts say of one object on one frame. A mask says all by itself."""
+
+    frame_idx: int
+    mask: Mask | None
+    """`(H, W)` bool; where there is one, there are no box and points."""
+    box: Floats | None
+    """`(4,)` float32, xyxy in pixels."""
+    points: Floats
+    """`(N, 2)` float32, xy in pixels."""
+    labels: npt.NDArray[np.bool_]
+    """`(N,)` bool: True for a point on the object."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """One object's way through the video.
+
+    Every frame from `first` on is reached in the forward sweep, every frame before `last` in the
+    backward sweep. With one start they are the same frame; with several, the frames between them
+    are reached from both sides, and the nearer cue answers.
+    """
+
+    obj_id: int
+    cues: dict[int, Cue]
+    """`frame_idx` -> cue, in order of time."""
+    first: int
+    """Where the forward sweep takes the object up."""
+    last: int
+    """Where the backward sweep does; `first <= last`, and both have a cue."""
+
+    def answers(self, frame_idx: int, *, backward: bool) -> bool:
+        """Whether this sweep has the answer for a frame; exactly one of the two has."""
+        if frame_idx >= self.last:
+            return not backward
+        if frame_idx < self.first:
+            return backward
+        before = max(t for t in self.cues if t <= frame_idx)
+        after = min(t for t in self.cues if t >= frame_idx)
+        return backward == (after - frame_idx < frame_idx - before)
+
+    def computes(self, frame_idx: int, *, backward: bool) -> bool:
+        """Whether the sweep must look at the frame for this object."""
+        reached = frame_idx < self.last if backward else frame_idx >= self.first
+        return reached and frame_idx not in self.cues
+
+
+def courses(prompts: Sequence[Prompt], max_prompts: int | None = None) -> list[Course]:
+    """A course an object, in the order of their ids.
+
+    Prompts of one object on one frame are joined: points add up, of two boxes the first counts, and
+    a mask takes the place of both.
+
+    Args:
+        prompts: Of all objects.
+        max_prompts: At most so many frames of an object keep their cue: those that are marked as
+            starts or have a mask or points, and of the others some at even distances. None: all.
+    """
+    of_object: dict[int, list[Prompt]] = {}
+    for prompt in prompts:
+        of_object.setdefault(prompt.obj_id, []).append(prompt)
+    return [_course(obj_id, given, max_prompts) for obj_id, given in sorted(of_object.items())]
+
+
+def _course(obj_id: int, prompts: Sequence[Prompt], max_prompts: int | None) -> Course:
+    on_frame: dict[int, list[Prompt]] = {}
+    for prompt in prompts:
+        on_frame.setdefault(prompt.frame_idx, []).append(prompt)
+    frames = sorted(on_frame)
+    starts = [t for t in frames if any(prompt.start for prompt in on_frame[t])]
+    if max_prompts is not None:
+        firm = [t for t in frames if t in starts or any(p.box is None for p in on_frame[t])]
+        frames = _thinned(frames, firm, max_prompts)
+    starts = starts or frames
+    cues = {t: _joined(t, on_frame[t]) for t in frames}
+    return Course(obj_id, cues, min(starts), max(starts))
+
+
+def _thinned(frames: Sequence[int], firm: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the frames, unless more are firm; in order."""
+    loose = [t for t in frames if t not in set(firm)]
+    room = max(0, most - len(firm))
+    if len(loose) > room:
+        # The middles of as many equal parts: the ends of a box track are its weakest boxes.
+        places = (np.arange(room) + 0.5) * len(loose) / max(room, 1)
+        loose = [loose[int(place)] for place in places]
+    return sorted({*firm, *loose})
+
+
+def _joined(frame_idx: int, prompts: Sequence[Prompt]) -> Cue:
+    mask = next((p.mask for p in prompts if p.mask is not None), None)
+    box = next((p.box for p in prompts if p.box is not None), None)
+    points = [p.points for p in prompts if p.points is not None]
+    labels = [p.labels for p in prompts if p.labels is not None]
+    if mask is not None or not points:
+        none = np.zeros((0, 2), np.float32), np.zeros(0, np.bool_)
+        return Cue(frame_idx, mask, None if mask is not None else box, *none)
+    return Cue(frame_idx, None, box, np.concatenate(points), np.concatenate(labels))
