@@ -269,6 +269,7 @@ class Remembering:
 
     def __init__(self, detector: Detector, expressions: Sequence[str]) -> None:
         self.version = detector.version
+        self.batch_size = detector.batch_size
         self._detector = detector
         self._expressions = list(dict.fromkeys(expressions))
         self._seen: dict[tuple[int, float | None], dict[str, Detections]] = {}
@@ -284,17 +285,16 @@ class Remembering:
 
     def detect(
         self,
-        frame_idx: int,
-        frame: Frame,
+        frames: Mapping[int, Frame],
         expressions: Sequence[str],
         box_threshold: float | None = None,
-    ) -> Sequence[Detections]:
+    ) -> Sequence[Sequence[Detections]]:
         """As the other, or as it was before."""
-        key = (frame_idx, box_threshold)
-        if key not in self._seen:
-            found = self._detector.detect(frame_idx, frame, self._expressions, box_threshold)
-            self._seen[key] = dict(zip(self._expressions, found, strict=True))
-        return [self._seen[key][expression] for expression in expressions]
+        new = {i: frame for i, frame in frames.items() if (i, box_threshold) not in self._seen}
+        found = self._detector.detect(new, self._expressions, box_threshold) if new else []
+        for i, of_frame in zip(new, found, strict=True):
+            self._seen[i, box_threshold] = dict(zip(self._expressions, of_frame, strict=True))
+        return [[self._seen[i, box_threshold][text] for text in expressions] for i in frames]
 
 
 def remembering_toolbox(config: Config, expressions: Sequence[str]) -> Toolbox:

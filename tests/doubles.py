@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -52,6 +52,7 @@ class SquareDetector:
     """Finds the squares: 'square' (any), 'big square', 'small square', 'two squares'."""
 
     version = "1"
+    batch_size = 1
 
     def __init__(self) -> None:
         self.looked_at: list[int] = []
@@ -68,11 +69,13 @@ class SquareDetector:
 
     def detect(
         self,
-        frame_idx: int,
-        frame: Frame,
+        frames: Mapping[int, Frame],
         expressions: Sequence[str],
         box_threshold: float | None = None,
-    ) -> Sequence[Detections]:
+    ) -> Sequence[Sequence[Detections]]:
+        return [self._look(i, frame, expressions) for i, frame in frames.items()]
+
+    def _look(self, frame_idx: int, frame: Frame, expressions: Sequence[str]) -> list[Detections]:
         self.looked_at.append(frame_idx)
         red = (frame[..., 0] > 150) & (frame[..., 1] < 100)
         _, _, stats, _ = cv2.connectedComponentsWithStats(red.astype(np.uint8))

@@ -116,8 +116,8 @@ SCRIPT = ["--llm", f"scripted:{Path(__file__).parent / 'no_replies.yaml'}"]
         (["--text", "caf\udce9"], "control characters"),
         (["--text", "a", "--profile", "ofline"], "Did you mean 'offline'"),
         (
-            ["--text", "a", "--profile", "paper"],
-            "no detector grounding-dino, no segmenter sam2; use",
+            ["--text", "a", "--profile", "paper", "--llm", "none"],
+            "get it with `alref-agent models pull IDEA-Research/grounding-dino-base`",
         ),
         (["--text", "a", "--set", "strategy=top-trak"], "Did you mean 'top-track'"),
         (["--text", "a", "--set", "detector.name=sdd"], "Did you mean 'ssd'"),

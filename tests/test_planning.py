@@ -113,4 +113,6 @@ def test_tokens_of_pictures_are_counted_as_openai_does() -> None:
 def test_the_profile_of_a_first_run_works() -> None:
     report = examine()
     assert report.profiles["offline"] is None
-    assert "no detector grounding-dino" in (report.profiles["paper"] or "")
+    said = report.profiles["fast"] or ""
+    assert said.startswith("IDEA-Research/grounding-dino-tiny is not on this machine")
+    assert "alref-agent models pull IDEA-Research/grounding-dino-tiny" in said

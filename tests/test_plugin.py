@@ -90,7 +90,7 @@ def test_a_plug_in_that_is_broken_is_named_and_breaks_nothing_else(
         tmp_path / "run",
     ]
     try:
-        code.write_text(before[code].replace("found = Det", "1 / 0\n        found = Det"))
+        code.write_text(before[code].replace("return Det", "1 / 0\n        return Det"))
         failed = command(installed, *arguments, "--set", "detector.name=red-blob")
         points.write_text(before[points].replace("mask_areas:Mask", "gone:Mask"))
         other = command(installed, *arguments, "--set", "detector.name=red-blob", "--overwrite")

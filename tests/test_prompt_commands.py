@@ -160,7 +160,7 @@ def test_show(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (["show", "pivot-box/v9"], "Unknown pivot-box prompt 'v9'. Did you mean 'v2'? Known: "),
-        (["show", "v1"], "Unknown prompt 'v1'. Known: agent/v1, pivot-box/text-v1, "),
+        (["show", "v1"], "Unknown prompt 'v1'. Known: agent/v1, detect/v1, pivot-box/text-v1, "),
         (["show", "pivot-bx/v1"], "Unknown step 'pivot-bx'. Did you mean 'pivot-box'?"),
         (["show", "gone.md"], "gone.md: it cannot be read: No such file"),
         (["diff", "pivot-box/v1", "pivot-box/v9"], "Unknown pivot-box prompt"),

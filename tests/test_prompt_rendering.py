@@ -153,7 +153,7 @@ def test_the_built_in_prompts_are_the_released_ones() -> None:
     assert {prompt.id: prompt.digest for prompt in PromptLibrary().all()} == released()
     assert len(list(TEMPLATES.glob("*/*"))) == len(released())
     versions = [f"{step}/{v}" for step in ASKED for v in ("text-v1", "v1", "v2")]
-    assert set(released()) == {*versions, "agent/v1"}
+    assert set(released()) == {*versions, "agent/v1", "detect/v1"}
 
 
 @pytest.mark.parametrize("step", ASKED)

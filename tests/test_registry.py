@@ -12,8 +12,12 @@ from alref_agent.errors import MissingPackageError, UnknownNameError
 @pytest.mark.parametrize("kind", sorted(registry.BUILT_IN))
 def test_every_built_in_name_is_a_class(kind: str) -> None:
     for name in registry.BUILT_IN[kind]:
-        assert isinstance(registry.load(kind, name), type)
         assert registry.origin(kind, name) == "built-in"
+        try:
+            assert isinstance(registry.load(kind, name), type)
+        except MissingPackageError:
+            # These packages have an environment of their own: `make test-official`.
+            assert registry.EXTRAS[name] == "official"
 
 
 def test_an_unknown_name_shows_the_nearest() -> None:

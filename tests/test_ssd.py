@@ -58,7 +58,7 @@ HORSE = ("horse", 0.4, (150, 80, 290, 220))
 
 
 def test_only_the_classes_asked_for() -> None:
-    (found,) = scripted(LEFT_MAN, RIGHT_MAN, HORSE).detect(7, FRAME, ["the horse"])
+    ((found,),) = scripted(LEFT_MAN, RIGHT_MAN, HORSE).detect({7: FRAME}, ["the horse"])
     assert found.frame_idx == 7
     assert found.phrases == ("horse",)
     assert found.boxes.tolist() == [list(HORSE[2])]
@@ -66,7 +66,7 @@ def test_only_the_classes_asked_for() -> None:
 
 
 def test_targets_are_told_apart() -> None:
-    (found,) = scripted(LEFT_MAN, RIGHT_MAN, HORSE).detect(0, FRAME, ["the man and the horse"])
+    ((found,),) = scripted(LEFT_MAN, RIGHT_MAN, HORSE).detect({0: FRAME}, ["the man and the horse"])
     assert found.phrases == ("person", "person", "horse")
     assert found.targets.tolist() == [0, 0, 1]
     assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
@@ -77,45 +77,48 @@ def test_words_choose_among_candidates() -> None:
     frame = FRAME.copy()
     frame[80:130, 25:75] = (200, 30, 30)
     for expression in ("the man on the left", "the man in red", "the first man from the left"):
-        (found,) = ssd.detect(0, frame, [expression])
+        ((found,),) = ssd.detect({0: frame}, [expression])
         assert found.boxes[0].tolist() == list(LEFT_MAN[2]), expression
         assert len(found.boxes) == 2, "words rank, they do not remove"
-    (found,) = ssd.detect(0, frame, ["the man"])
+    ((found,),) = ssd.detect({0: frame}, ["the man"])
     assert found.boxes[0].tolist() == list(RIGHT_MAN[2])
 
 
 def test_a_wrong_word_keeps_the_only_candidate() -> None:
-    (found,) = scripted(("person", 0.15, (20, 50, 80, 200))).detect(0, FRAME, ["the man in pink"])
+    ((found,),) = scripted(("person", 0.15, (20, 50, 80, 200))).detect(
+        {0: FRAME}, ["the man in pink"]
+    )
     assert len(found.boxes) == 1
 
 
 def test_a_rider_touches_his_bike() -> None:
     bike = ("bicycle", 0.8, (15, 120, 90, 220))
     passer_by = ("person", 0.7, (300, 50, 360, 200))
-    (found,) = scripted(LEFT_MAN, passer_by, bike).detect(0, FRAME, ["the man riding a bike"])
+    ((found,),) = scripted(LEFT_MAN, passer_by, bike).detect({0: FRAME}, ["the man riding a bike"])
     assert found.boxes[0].tolist() == list(LEFT_MAN[2])
 
 
 def test_a_kind_takes_one_box_an_object() -> None:
     box = (150, 80, 290, 220)
     network = (("cow", 0.3, box), ("horse", 0.5, box), ("bird", 0.4, box), RIGHT_MAN)
-    (found,) = scripted(*network).detect(0, FRAME, ["the camel"])
+    ((found,),) = scripted(*network).detect({0: FRAME}, ["the camel"])
     assert found.phrases == ("horse",)
 
 
 def test_the_network_runs_once_for_all_expressions() -> None:
     network = ScriptedNetwork(("person", 0.9, (190, 50, 230, 200)))
-    found = Ssd(network, Reader()).detect(0, FRAME, ["man", "woman", "狗", "dog"])
+    (found,) = Ssd(network, Reader()).detect({0: FRAME}, ["man", "woman", "狗", "dog"])
     assert [len(one.boxes) for one in found] == [1, 1, 0, 0]
     assert network.looks == 4
-    assert len(Ssd(network, Reader()).detect(0, FRAME, ["狗"])[0].boxes) == 0
+    ((nothing,),) = Ssd(network, Reader()).detect({0: FRAME}, ["狗"])
+    assert len(nothing.boxes) == 0
     assert network.looks == 4, "nothing to look for"
-    assert Ssd(network, Reader()).detect(0, FRAME, []) == []
+    assert Ssd(network, Reader()).detect({0: FRAME}, []) == [[]]
 
 
 def test_cut_objects_lose_to_whole_ones() -> None:
     wide = ("train", 0.8, (10, 60, 420, 180))
-    (found,) = scripted(wide, layout="squares").detect(0, FRAME, ["the train"])
+    ((found,),) = scripted(wide, layout="squares").detect({0: FRAME}, ["the train"])
     assert found.boxes[0].tolist() == list(wide[2])
     assert found.scores[0] == pytest.approx(0.8)
     assert (found.scores[1:] <= 0.4 + 1e-6).all()
@@ -123,7 +126,7 @@ def test_cut_objects_lose_to_whole_ones() -> None:
 
 def test_max_boxes_holds_for_each_target() -> None:
     crowd = [("person", 0.5, (20 * k, 10, 20 * k + 15, 60)) for k in range(15)]
-    (found,) = scripted(*crowd, HORSE, max_boxes=4).detect(0, FRAME, ["the man and his horse"])
+    ((found,),) = scripted(*crowd, HORSE, max_boxes=4).detect({0: FRAME}, ["the man and his horse"])
     assert sorted(found.targets.tolist()) == [0, 0, 0, 0, 1]
 
 
@@ -173,7 +176,7 @@ def stop_sign() -> tuple[Frame, tuple[int, int, int, int]]:
 
 
 def real_boxes() -> list[list[float]]:
-    (found,) = Ssd.from_config(Config()).detect(0, stop_sign()[0], ["the stop sign"])
+    ((found,),) = Ssd.from_config(Config()).detect({0: stop_sign()[0]}, ["the stop sign"])
     scores = found.scores.tolist()
     return [[*box, score] for box, score in zip(found.boxes.tolist(), scores, strict=True)]
 

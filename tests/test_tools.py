@@ -170,11 +170,46 @@ def test_nothing_is_looked_at_where_no_expression_means_anything(space: Workspac
 
 def test_a_detector_that_answers_for_too_few_is_named(space: Workspace) -> None:
     class Short(SquareDetector):
-        def detect(self, *args: Any) -> list[Detections]:
-            return []
+        def detect(self, *args: Any) -> list[list[Detections]]:
+            return [[]]
 
     with pytest.raises(BackendError, match="gave 0 answers for 1 expressions"):
         toolbox(Short()).named("detect_objects")(space, frames=[0], expressions=["a square"])
+
+
+def test_a_detector_that_answers_for_too_few_frames_is_named(space: Workspace) -> None:
+    class Short(SquareDetector):
+        batch_size = 2
+
+        def detect(self, *args: Any) -> Any:
+            return super().detect(*args)[:1]
+
+    with pytest.raises(BackendError, match="'double' gave answers for 1 of 2 frames"):
+        toolbox(Short()).named("detect_objects")(space, frames=[0, 3], expressions=["a square"])
+
+
+def test_a_detector_gets_no_more_frames_than_it_takes(space: Workspace) -> None:
+    class Batched(SquareDetector):
+        batch_size = 2
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.given: list[list[int]] = []
+
+        def detect(self, frames: Any, *args: Any) -> Any:
+            self.given.append(list(frames))
+            return super().detect(frames, *args)
+
+    detector = Batched()
+    together = toolbox(detector).named("detect_objects")(
+        space, frames=[9, 0, 5, 3, 7], expressions=["a square", "a dog"]
+    )
+    assert detector.given == [[0, 3], [5, 7], [9]]
+    alone = toolbox(settings={"alone": True}).named("detect_objects")(
+        space, frames=[9, 0, 5, 3, 7], expressions=["a square", "a dog"]
+    )
+    one, other = together.detections[0], alone.detections[0]
+    assert (one.n_boxes, one.best) == (other.n_boxes, other.best)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +226,7 @@ def test_a_detector_that_answers_for_too_few_is_named(space: Workspace) -> None:
 )
 def test_what_a_detector_may_not_give_is_refused(space: Workspace, field: str, value: Any) -> None:
     class Wrong(SquareDetector):
-        def detect(self, *args: Any) -> list[Detections]:
+        def detect(self, *args: Any) -> list[list[Detections]]:
             good = Detections(
                 0,
                 np.array([[0, 0, 9, 9]], np.float32),
@@ -201,7 +236,7 @@ def test_what_a_detector_may_not_give_is_refused(space: Workspace, field: str, v
             )
             dtype = {"boxes": np.float32, "scores": np.float32, "targets": np.int32}.get(field)
             changed: Any = {field: np.array(value, dtype) if dtype else value}
-            return [replace(good, **changed)]
+            return [[replace(good, **changed)]]
 
     with pytest.raises(BackendError, match="frame 0"):
         toolbox(Wrong()).named("detect_objects")(space, frames=[0], expressions=["a square"])
@@ -209,10 +244,10 @@ def test_what_a_detector_may_not_give_is_refused(space: Workspace, field: str, v
 
 def test_boxes_are_cut_to_the_frame(space: Workspace) -> None:
     class Large(SquareDetector):
-        def detect(self, *args: Any) -> list[Detections]:
+        def detect(self, *args: Any) -> list[list[Detections]]:
             boxes = np.array([[-50, -5, 999, 20]], np.float32)
             zero = np.zeros(1, np.int32)
-            return [Detections(0, boxes, np.ones(1, np.float32), ("square",), zero)]
+            return [[Detections(0, boxes, np.ones(1, np.float32), ("square",), zero)]]
 
     found = toolbox(Large()).named("detect_objects")(space, frames=[0], expressions=["a square"])
     assert found.detections[0].best[0].box == (0, 0, WIDTH, 20)

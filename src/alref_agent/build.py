@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alref_agent import registry
 from alref_agent.agent.strategy import Strategy
-from alref_agent.config import DEFAULT_PROFILE, Config, load_config
+from alref_agent.config import Config
 from alref_agent.errors import ConfigError
 from alref_agent.providers.llm import Llm
 from alref_agent.providers.names import NONE, resolve
@@ -25,14 +25,12 @@ def check(config: Config) -> list[str]:
         UnknownNameError: A name that is not registered; the nearest is shown.
         InputError: A backend cannot work here, for instance because a package is missing.
     """
-    if (reason := lacking(config)) and config.profile != DEFAULT_PROFILE:
-        raise ConfigError(f"The profile {config.profile!r} does not work: {reason}")
     strategy = strategy_name(config)
     registry.check("strategy", strategy)
     names = {kind: getattr(config, kind).name for kind in BACKENDS}
     for kind, name in names.items():
         registry.check(kind, name)
-    warnings = _check_llm(config, strategy)
+    warnings = _check_llm(config)
     for kind, name in names.items():
         backend = registry.load(kind, name)
         if hasattr(backend, "check"):
@@ -44,51 +42,78 @@ def check(config: Config) -> list[str]:
     return warnings
 
 
-def lacking(config: Config) -> str | None:
-    """Which parts that the profile names and that are in use this version lacks; None: none."""
-    own = load_config(config.profile, environment={})
-    used, named = (
-        {"strategy": strategy_name(c)} | {kind: getattr(c, kind).name for kind in BACKENDS}
-        for c in (config, own)
-    )
-    gone = [
-        f"{kind} {name}"
-        for kind, name in named.items()
-        if used[kind] == name and name not in registry.names(kind)
-    ]
-    if not gone:
-        return None
-    return f"this version has no {', no '.join(gone)}; use --profile {DEFAULT_PROFILE}."
-
-
 def strategy_name(config: Config) -> str:
-    """Which strategy the settings mean: `auto` is `gpt-ps` with an LLM, `top-track` without one."""
+    """Which strategy the settings mean: `auto` is `gpt-ps` with an LLM.
+
+    Without one it is what the paper falls back to, where that is the fallback, else `top-track`.
+    """
     if config.strategy != "auto":
         return config.strategy
-    return "top-track" if config.llm.model == NONE else "gpt-ps"
+    if config.llm.model != NONE:
+        return "gpt-ps"
+    return "top-track" if config.fallback == "none" else config.fallback
 
 
 def strategy(config: Config, tools: Toolbox, llm: Llm | None) -> Strategy:
     """The strategy that the settings mean."""
     kind = registry.load("strategy", strategy_name(config))
-    built: Strategy = kind.from_config(config, tools, llm)
+    # Where only a backend asks one, it is no concern of the strategy.
+    built: Strategy = kind.from_config(config, tools, llm if _strategy_asks(config) else None)
     return built
 
 
 def asks_llm(config: Config) -> bool:
-    """Whether the strategy asks an LLM."""
+    """Whether the strategy or a backend asks an LLM."""
+    return _strategy_asks(config) or bool(asking_backends(config))
+
+
+def asking_backends(config: Config) -> list[str]:
+    """The kinds of the backends that ask an LLM."""
+    classes = {kind: registry.load(kind, getattr(config, kind).name) for kind in BACKENDS}
+    return [kind for kind, backend in classes.items() if getattr(backend, "asks_llm", False)]
+
+
+def llm_config(config: Config) -> Config:
+    """The settings for the LLM of a run: a backend's own model is asked in the backend's step.
+
+    Where the strategy asks none, the backend's model is the only one, and `llm.model` is not used.
+    """
+    before = model = config.llm.model
+    step_models = dict(config.llm.step_models)
+    for kind in asking_backends(config):
+        section = getattr(config, kind)
+        step = registry.load(kind, section.name).llm_step
+        if section.model is not None:
+            step_models[step] = section.model
+        if step in step_models and (model == NONE or not _strategy_asks(config)):
+            model = step_models[step]
+    update: dict[str, object] = {"model": model, "step_models": step_models}
+    if before not in (NONE, model) and resolve(before).kind != resolve(model).kind:
+        update |= {"base_url": None, "key_variable": None, "options": {}}  # the other's
+    return config.model_copy(update={"llm": config.llm.model_copy(update=update)})
+
+
+def _strategy_asks(config: Config) -> bool:
     return bool(getattr(registry.load("strategy", strategy_name(config)), "asks_llm", False))
 
 
-def _check_llm(config: Config, strategy: str) -> list[str]:
-    if not asks_llm(config):
-        if config.llm.model == NONE:
-            return []
-        return [f"The strategy {strategy!r} asks no LLM: llm.model {config.llm.model} is not used."]
-    if config.llm.model == NONE:
+def _check_llm(config: Config) -> list[str]:
+    strategy, given = strategy_name(config), config.llm.model
+    backends = asking_backends(config)
+    unused = [f"The strategy {strategy!r} asks no LLM: llm.model {given} is not used."]
+    if not _strategy_asks(config) and not backends:
+        return [] if given == NONE else unused
+    if given == NONE and _strategy_asks(config):
         raise ConfigError(
             f"The strategy {strategy!r} asks an LLM: name one, as --llm gpt-4 or "
             "--llm ollama:MODEL."
         )
-    names = [resolve(name) for name in (config.llm.model, *config.llm.step_models.values())]
-    return list(dict.fromkeys(name.note for name in names if name.note))
+    asked = llm_config(config).llm
+    if asked.model == NONE:
+        raise ConfigError(
+            f"The {backends[0]} {getattr(config, backends[0]).name!r} asks an LLM: name one, as "
+            f"--llm gpt-4 or --llm ollama:MODEL, or with {backends[0]}.model."
+        )
+    names = [resolve(name) for name in (asked.model, *asked.step_models.values())]
+    notes = dict.fromkeys(name.note for name in names if name.note)
+    return [*(unused if given not in (NONE, asked.model) else []), *notes]

@@ -49,7 +49,8 @@ class Config(Section):
     profile: str = DEFAULT_PROFILE
     """The profile that the settings started from."""
     strategy: str = "auto"
-    """`auto`: `gpt-ps` with an LLM, `top-track` without one."""
+    """`auto`: `gpt-ps` with an LLM; without one `top-track`, or `top-box` where that is the
+    `fallback`."""
     fallback: Literal["none", "top-box"] = "none"
     """What `gpt-ps` does where no pivot survives: keep that as the answer, or take the best box of
     frame 0, as the paper."""

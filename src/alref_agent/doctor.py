@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alref_agent import registry
 from alref_agent._version import __version__
-from alref_agent.build import check, lacking
+from alref_agent.build import check
 from alref_agent.config import Config, load_config, profiles
 from alref_agent.errors import AlrefError
 from alref_agent.packages import versions
@@ -23,6 +23,8 @@ class Report:
     """Profile -> None where it works, else what to do."""
     plug_ins: dict[str, str]
     """`kind name` -> package, for what other packages add; or why it cannot be loaded."""
+    models: dict[str, str]
+    """Model that a profile names -> whether it is on this machine, else what gets it."""
 
     def lines(self) -> list[str]:
         """The report for a terminal, a line each."""
@@ -33,6 +35,7 @@ class Report:
         for name, problem in self.profiles.items():
             state = "works" if problem is None else f"does not work: {problem}"
             lines.append(f"profile {name}: {state}")
+        lines += [f"model {name}: {state}" for name, state in self.models.items()]
         return lines
 
 
@@ -45,7 +48,25 @@ def examine() -> Report:
         if registry.origin(kind, name) != "built-in"
     }
     found = {name: problem(load_config(name, environment={})) for name in profiles()}
-    return Report(versions(), found, plug_ins)
+    return Report(versions(), found, plug_ins, models())
+
+
+def models() -> dict[str, str]:
+    """Of the models that profiles name: whether they are on this machine, else what gets them."""
+    try:
+        # The hub's client comes with an extra.
+        from alref_agent.weights.whereabouts import find, in_part, read_name
+    except ModuleNotFoundError:
+        return {}
+    from alref_agent.weights.chosen import users
+
+    said = {}
+    for model, named_by in users().items():
+        place = find(model)
+        here = place is not None and not in_part(place)
+        state = "on this machine" if here else f"get it with `{read_name(model).pull_command}`"
+        said[f"{model} ({', '.join(named_by)})"] = state
+    return said
 
 
 def _state(kind: str, name: str) -> str:
@@ -58,8 +79,6 @@ def _state(kind: str, name: str) -> str:
 
 def problem(config: Config) -> str | None:
     """What keeps these settings from working here; None where nothing does."""
-    if reason := lacking(config):
-        return reason
     try:
         check(config)
     except AlrefError as error:

@@ -6,6 +6,7 @@ import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from alref_agent.report.page import REPORT, write_report
 from alref_agent.run import RESULT_NAME, Run
 from alref_agent.run_folder import hold_folder
 from alref_agent.sections import OPERATIONAL
-from alref_agent.tools.assembly import toolbox
+from alref_agent.tools.assembly import ASKED, Asking, recall, toolbox
+from alref_agent.tools.detection.vlm_questions import DETECT
+from alref_agent.tools.detection.vlm_record import lost_frames, with_failures
 from alref_agent.types import Expression
 from alref_agent.workspace import Workspace, open_as
 
@@ -114,18 +117,27 @@ def _run(
     warnings: list[str],
     again: RunResult | None,
 ) -> Run:
-    tools = toolbox(config)
     name = build.strategy_name(config)
-    asked = None
+    asked = asking = None
     if build.asks_llm(config):
         given = [Recorded(again.requests)] if again else []
         prompts = {prompt.id: prompt.source for prompt in again.prompts} if again else {}
-        asked = llm(config, workspace.folder, given, prompts)
+        asked = llm(build.llm_config(config), workspace.folder, given, prompts)
+        asking = Asking(asked, workspace, {r.text: r.exp_id for r in reversed(references)})
+    tools = toolbox(config, asking)
     with registry.blaming("strategy", name):
         answer = build.strategy(config, tools, asked).run(workspace, references)
+    if asking is not None:
+        recall(asking, config)
+    requests = asked.requests if asked else []
+    answer = replace(
+        answer,
+        objects=with_failures(answer.objects, requests),
+        fallbacks=(*answer.fallbacks, *lost_frames(requests)),
+    )
     started = time.perf_counter()
     written = write_outputs(workspace, answer, config.output)
-    calls = workspace.calls()
+    calls = [call for call in workspace.calls() if call.tool != ASKED]
     result = RunResult(
         alref_agent=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -137,10 +149,11 @@ def _run(
         fallbacks=list(answer.fallbacks),
         llm=asked.usage() if asked else LlmUsage(),
         prompts=asked.prompts if asked else [],
-        requests=asked.requests if asked else [],
+        requests=requests,
         calls=[call.model_copy(update={"arguments": None, "result": None}) for call in calls],
         seconds=_seconds(calls)
-        | (asked.seconds if asked else {})
+        # The detector's questions are part of `detect_objects`.
+        | ({k: v for k, v in asked.seconds.items() if k != DETECT} if asked else {})
         | {"write": round(time.perf_counter() - started, 3)},
         packages=versions(),
         files=written.files | ({"report": REPORT} if config.output.report else {}),

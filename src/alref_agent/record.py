@@ -185,7 +185,8 @@ class FallbackRecord(Entry):
     """One fall-back that was taken: where, and why."""
 
     stage: str
-    """`pivot-frame`, `pivot-box`: a window without an answer. `top-box`: frame 0 and its best box.
+    """`pivot-frame`, `pivot-box`: a window without an answer. `detect`: a frame without boxes that
+    could be used. `top-box`: frame 0 and its best box.
     `agent`: the conversation did not end as it should."""
     reason: str
     exp_id: str = ""

@@ -67,6 +67,8 @@ class PromptsConfig(Section):
     """Step 1 of `gpt-ps`: which frame of a window shows the object best?"""
     pivot_box: str = "v1"
     """Step 2 of `gpt-ps`: which of the boxes on that frame hold it?"""
+    detect: str = "v1"
+    """What the detector `vlm` asks for boxes on a frame with."""
     agent: str = "v1"
     """What a conversation of the strategy `agent` begins with."""
     paths: list[str] = []

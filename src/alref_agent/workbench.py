@@ -12,9 +12,10 @@ from alref_agent.config import Config
 from alref_agent.errors import ConfigError, InputError, MissingPackageError
 from alref_agent.media.video import open_video
 from alref_agent.progress import Progress
+from alref_agent.providers.assembly import llm
 from alref_agent.run_folder import hold_folder
-from alref_agent.tools.assembly import toolbox
-from alref_agent.tools.tool import Result
+from alref_agent.tools.assembly import Asking, toolbox
+from alref_agent.tools.tool import Result, Toolbox
 from alref_agent.workspace import Workspace
 
 
@@ -43,6 +44,8 @@ def run_tool(
     tool = toolbox(config).named(name)
     tool.check(arguments)
     with tool_workspace(folder, source, progress) as workspace:
+        if tool.backend_kind in build.asking_backends(config):
+            tool = _tools(config, workspace).named(name)
         result: Result = tool(workspace, **arguments)
         return result
 
@@ -67,7 +70,15 @@ def serve_tools(folder: Path, source: str | None, config: Config) -> None:
         ) from error
     build.check(config)
     with tool_workspace(folder, source) as workspace:
-        serve_stdio(workspace, toolbox(config))
+        serve_stdio(workspace, _tools(config, workspace))
+
+
+def _tools(config: Config, workspace: Workspace) -> Toolbox:
+    """All tools; replies of an LLM that a backend asks are kept in the workspace, as in a run."""
+    if not build.asking_backends(config):
+        return toolbox(config)
+    asked = llm(build.llm_config(config), workspace.folder)
+    return toolbox(config, Asking(asked, workspace))
 
 
 @contextmanager

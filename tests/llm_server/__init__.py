@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from llm_server.faults import ProblemError
+from llm_server.locating import locates, place_of
 from llm_server.minds import Mind
 from llm_server.process import Process, serve_process
 from llm_server.seen import Answer, Call, Dressed, Seen, boxes, calls, frame, says
@@ -30,6 +31,8 @@ __all__ = [
     "boxes",
     "calls",
     "frame",
+    "locates",
+    "place_of",
     "says",
     "serve",
     "serve_process",

@@ -7,9 +7,11 @@
 | `none` | the object is not there |
 | `fixed:N`, `fixed:N/M` | frame N and box N, or frame N and box M |
 | `random:SEED` | one of the frames or boxes that are there; the same for the same request |
+| `locates:R,G,B` | asked for boxes: around what has that colour, in the form that is asked for |
 
 A mind of a test's own is any callable of that form: an oracle, for instance. Asked for neither a
-frame nor a box, those above read the number that a picture shows.
+frame nor a box, those above read the number that a picture shows; asked where something is, all but
+`locates` say that it fills the middle of the picture.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from llm_server.eyes import (
     marker_sizes,
     written_number,
 )
+from llm_server.locating import locates, middle, place_of
 from llm_server.seen import Answer, Seen, boxes, frame, says
 
 Mind: TypeAlias = Callable[[Seen], Answer]
@@ -106,6 +109,9 @@ def mind_named(mind: str | Mind) -> Mind:
         return at_random(int(argument))
     if name == "colour" and argument in COLOUR_NAMES:
         return colour(argument)
+    if name == "locates":
+        red, green, blue = map(int, argument.split(","))
+        return locates(lambda picture: place_of(picture, (red, green, blue)))
     if mind == "none":
         return none()
     raise ValueError(f"no mind {mind!r}; known: marker, colour:NAME, none, fixed:N, random:SEED")
@@ -125,6 +131,8 @@ def _there(seen: Seen) -> list[int]:
 
 def _otherwise_reads(mind: Mind) -> Mind:
     def either(seen: Seen) -> Answer:
+        if seen.step == "detect":  # of those it knows nothing: the middle of the picture
+            return locates(middle)(seen)
         return _reads(seen) if seen.step == "other" else mind(seen)
 
     return either

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Rgb: TypeAlias = npt.NDArray[np.uint8]
-Step: TypeAlias = Literal["pivot-frame", "pivot-box", "other"]
+Step: TypeAlias = Literal["pivot-frame", "pivot-box", "detect", "other"]
 Finish: TypeAlias = Literal["stop", "length", "content_filter"]
 
 
@@ -79,6 +79,8 @@ class Seen:
             return "pivot-frame" if "frame" in asked else "other"
         # What stands between quotes is what users and detectors say, not what is asked.
         words = re.sub(r'"(?:[^"\\\n]|\\.)*"', "", self.text).lower()
+        if re.search(r"\bb?box_2d\b", words):
+            return "detect"
         if re.search(r"\bbox(es)?\b", words):
             return "pivot-box"
         return "pivot-frame" if re.search(r"\bframes?\b", words) else "other"

@@ -16,6 +16,7 @@ import typer
 from alref_agent._version import __version__
 from alref_agent.cli.config import config_app
 from alref_agent.cli.llms import llms_app
+from alref_agent.cli.models import models_app
 from alref_agent.cli.options import (
     BaseUrl,
     ConfigFile,
@@ -52,6 +53,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(tools_app, name="tools")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(llms_app, name="llms")
+app.add_typer(models_app, name="models")
 
 INTERRUPTED = 130
 

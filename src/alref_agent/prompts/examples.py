@@ -72,4 +72,8 @@ def _inputs(expression: str, n_frames: int, phrases: list[str]) -> dict[str, Any
         "height": 480,
         "width": 854,
         "max_steps": 25,
+        "max_boxes": len(phrases),
+        "box_key": "bbox_2d",
+        "corners": "[x0, y0, x1, y1]",
+        "coordinates": "left, top, right and bottom edge in pixels",
     }

@@ -51,6 +51,20 @@ STEPS: Mapping[str, Step] = {
         },
         answer="boxes",
     ),
+    "detect": Step(
+        "detect",
+        "Give boxes around what the words name on one frame, where the LLM is the detector.",
+        {
+            "expression": _SHARED["expression"],
+            "height": "Of the picture as it is sent, in pixels.",
+            "width": "Of the picture as it is sent, in pixels.",
+            "max_boxes": "How many boxes are taken at most, a number from 1.",
+            "box_key": "The key of a box in the reply, as the LLM's kind learned it: bbox_2d.",
+            "corners": "The order of a box's numbers: [x0, y0, x1, y1].",
+            "coordinates": "What these numbers are, in words, without a full stop.",
+        },
+        answer="",
+    ),
     "agent": Step(
         "agent",
         "Find and segment what the words name, by calling tools: the first turn of a conversation.",

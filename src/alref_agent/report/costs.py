@@ -26,6 +26,7 @@ _STAGES = {
 _FALLBACKS = {
     "pivot-frame": "step 1 had no usable answer",
     "pivot-box": "step 2 had no usable answer",
+    "detect": "the model gave no usable boxes on a frame",
     "agent": "what the model did was not taken as it was",
     "top-box": "the best box of the first frame was looked for instead",
 }

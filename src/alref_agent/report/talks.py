@@ -15,7 +15,7 @@ MOST = 240
 """Questions on one page; the record has all of them."""
 OPEN = 3
 """So many questions of a step are open at once; more are closed, each with its outcome in sight."""
-_FRAME, _BOX, _AGENT = "pivot-frame", "pivot-box", "agent"
+_FRAME, _BOX, _AGENT, _DETECT = "pivot-frame", "pivot-box", "agent", "detect"
 _SOURCES = {"llm": "", "cache": "from the cache", "replay": "replayed"}
 _ENDS = {
     "length": "cut off at the token limit",
@@ -82,6 +82,7 @@ _TITLES = {
         "The boxes of the detector on that frame are numbered. The model says what is in them and "
         "names the box, or the boxes, that hold what is meant.",
     ),
+    _DETECT: ("The detector: where is it?", "The model says where on each frame it sees it."),
     _AGENT: (
         "The model at work, turn by turn",
         "The model was given the tools of this program and decided itself which to use.",
@@ -154,7 +155,7 @@ def _titled(
     stills: Stills,
 ) -> str:
     """`Window 2 of 3: frames 00025 to 00045, 1.04 s to 1.88 s`."""
-    what = "Turn"
+    what = "Frame" if record.step == _DETECT else "Turn"
     if record.step in (_FRAME, _BOX):
         # A window has one number in both steps, though step 2 need not see all of them.
         what, number, n = "Window", windows.index(tuple(record.frames)) + 1, len(windows)

@@ -30,6 +30,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from alref_agent.errors import AlrefError, InputError, LlmError, MissingPackageError, ModelError
+from alref_agent.weights.catalogue import nearest, pinned
+from alref_agent.weights.manifest import Pull, pull_of, snapshot
 
 CONFIG = "config.json"
 _MODEL_FILES = {".bin", ".gguf", ".jinja", ".json", ".model", ".safetensors", ".txt"}
@@ -83,6 +85,8 @@ class Source:
     """Of a hub id, once it is found: the state of the repository that is loaded."""
     reached: bool = False
     """Whether the hub answered; if not, only what its cache has is looked for."""
+    pull: Pull | None = None
+    """Of a hub id that was pulled; then the hub was not asked."""
 
     @classmethod
     def parse(cls, model: str, use: Use) -> Source:
@@ -115,18 +119,23 @@ class Source:
     def found(self) -> Source:
         """The same with the commit of its repository; asks the hub, or its cache on this machine.
 
+        What was pulled is taken as it was pulled, whatever the hub has by now.
+
         Raises:
             InputError: The hub does not have it, or cannot be reached; of the class of `use`.
         """
         if self.local:
             return self
+        pull = pull_of(self.place, self.revision)
+        if pull is not None and pull.whole:
+            return replace(self, commit=pull.commit, pull=pull)
         try:
             reached = self._on_hub()
             file = hf_hub_download(
                 self.place,
                 CONFIG,
                 # By its name, not by its commit, so that the cache keeps which one it meant.
-                revision=self.revision,
+                revision=self.wanted if reached else self.kept,
                 local_files_only=not reached,
             )
         except Exception as error:
@@ -139,7 +148,7 @@ class Source:
         """Whether the hub has it; False where it does not answer."""
         try:
             # Unlike the download of a file, this is not tried again and again.
-            HfApi().model_info(self.place, revision=self.revision, timeout=PATIENCE)
+            HfApi().model_info(self.place, revision=self.wanted, timeout=PATIENCE)
             return True
         except HfHubHTTPError as error:
             if error.response.status_code < 500:
@@ -148,6 +157,18 @@ class Source:
         except Exception:
             pass
         return False
+
+    @property
+    def wanted(self) -> str | None:
+        """The revision that is loaded: as the user said, else the known one; None: the newest."""
+        return self.revision or pinned(self.place)
+
+    @property
+    def kept(self) -> str | None:
+        """The same where no hub is reached: if it is not here, what the hub last had as newest."""
+        known = None if self.revision else self.wanted
+        here = known is None or snapshot(self.place, known).exists()
+        return self.wanted if here else None
 
     @property
     def called(self) -> str:
@@ -172,7 +193,7 @@ class Source:
     def explained(self, error: Exception) -> AlrefError:
         """Why loading failed, in one line that says what to do."""
         said = first_line(error)
-        for cause in _causes(error):
+        for cause in causes(error):
             if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
                 return self.use.error(
                     f"{self.called}: the disk is full; see `hf cache` and HF_HOME."
@@ -199,11 +220,13 @@ class Source:
                 f"{self.called}: its weights do not have the shapes that its {CONFIG} says: get "
                 "the model again."
             )
+        if isinstance(error, ImportError) and "timm" in said:
+            return self.without_timm()
         if isinstance(error, ImportError) and "torchvision" in said.lower():
             return self.without_torchvision()
         if isinstance(error, ImportError):
             return MissingPackageError(f"{self.called} needs a package that is missing: {said}")
-        if self.commit and not self.reached:
+        if self.commit and not self.reached and not self.pull:
             return self.use.error(
                 f"{self.called} may be on this machine only in part ({said}), {self._unreached()}"
             )
@@ -221,6 +244,14 @@ class Source:
             "https://pytorch.org/get-started/locally/, or take another model."
         )
 
+    def without_timm(self) -> MissingPackageError:
+        """What is said where a model has an image encoder of timm, which needs torchvision."""
+        return MissingPackageError(
+            f"{self.called} needs the package timm, and that torchvision, in the build that fits "
+            "your torch: see https://pytorch.org/get-started/locally/, then pip install timm; or "
+            "take another model."
+        )
+
     def _from_hub(self, cause: BaseException) -> str | None:
         page = f"{constants.ENDPOINT}/{self.place}"
         if isinstance(cause, GatedRepoError):
@@ -229,13 +260,16 @@ class Source:
                 "`hf auth login` or set HF_TOKEN."
             )
         if isinstance(cause, RevisionNotFoundError):
-            return f"{self.called}: {self.place} has no revision {self.revision!r}; see {page}."
+            newest = "" if self.revision else f", {self.place}@main is the newest"
+            return (
+                f"{self.called}: {self.place} has no revision {self.wanted!r}; see {page}{newest}."
+            )
         if isinstance(cause, RepositoryNotFoundError):
             return (
                 f"{self.called}: the hub has no model {self.place!r}; for a private one, log in "
                 "with `hf auth login`; for a folder, give its path (./folder)."
-            )
-        if isinstance(cause, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
+            ) + nearest(self.place)
+        if isinstance(cause, (LocalEntryNotFoundError, OfflineModeIsEnabled)) and not self.pull:
             return f"{self.called} is not on this machine, {self._unreached()}"
         if isinstance(cause, EntryNotFoundError):
             return (
@@ -306,7 +340,8 @@ def _named(path: Path, files: list[Path]) -> str:
     return f"{path.name}@{digest.hexdigest()[:12]}"
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what led to it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

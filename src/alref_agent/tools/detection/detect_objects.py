@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -79,17 +80,12 @@ class DetectObjects(Tool[DetectObjectsArguments, DetectObjectsResult]):
         groundings = [detector.ground(expression) for expression in expressions]
         found: list[list[Detections]] = [[] for _ in expressions]
         if any(grounding.targets for grounding in groundings):
-            frames = sorted(set(arguments.frames))
-            for i in workspace.progress.track(frames, "detect", len(frames)):
-                frame = workspace.video.frame(i)
-                answers = list(detector.detect(i, frame, expressions, arguments.box_threshold))
-                if len(answers) != len(expressions):
-                    raise BackendError(
-                        f"The detector {self.backend.name!r} gave {len(answers)} answers for "
-                        f"{len(expressions)} expressions."
-                    )
-                for kept, answer, grounding in zip(found, answers, groundings, strict=True):
-                    kept.append(_checked(answer, i, frame, len(grounding.targets)))
+            n_targets = [len(grounding.targets) for grounding in groundings]
+            for frames in _batches(workspace, sorted(set(arguments.frames)), detector.batch_size):
+                answers = detector.detect(frames, expressions, arguments.box_threshold)
+                for on_frame in self._checked(answers, frames, n_targets):
+                    for kept, answer in zip(found, on_frame, strict=True):
+                        kept.append(answer)
         entries = []
         for expression, grounding, frames_of in zip(expressions, groundings, found, strict=True):
             item = workspace.add_detections(expression, grounding, frames_of)
@@ -116,6 +112,48 @@ class DetectObjects(Tool[DetectObjectsArguments, DetectObjectsResult]):
                 )
             )
         return DetectObjectsResult(detections=entries)
+
+    def _checked(
+        self,
+        answers: Sequence[Sequence[Detections]],
+        frames: dict[int, Frame],
+        n_targets: Sequence[int],
+    ) -> Iterator[list[Detections]]:
+        """What a detector gave, frame by frame.
+
+        Raises:
+            BackendError: It is not what the interface asks for.
+        """
+        assert self.backend is not None
+        said = f"The detector {self.backend.name!r} gave"
+        if len(answers) != len(frames):
+            raise BackendError(f"{said} answers for {len(answers)} of {len(frames)} frames.")
+        for (i, frame), on_frame in zip(frames.items(), answers, strict=True):
+            if len(on_frame) != len(n_targets):
+                raise BackendError(
+                    f"{said} {len(on_frame)} answers for {len(n_targets)} expressions."
+                )
+            yield [
+                _checked(answer, i, frame, n) for answer, n in zip(on_frame, n_targets, strict=True)
+            ]
+
+
+def _batches(
+    workspace: Workspace, frame_idxs: Sequence[int], batch_size: int
+) -> Iterator[dict[int, Frame]]:
+    """The frames, so many together, in a mapping that is emptied when the next are asked for.
+
+    Args:
+        workspace: Whose video it is.
+        frame_idxs: Which frames, in order.
+        batch_size: How many together.
+    """
+    batch: dict[int, Frame] = {}
+    for i in workspace.progress.track(frame_idxs, "detect", len(frame_idxs)):
+        batch[i] = workspace.video.frame(i)
+        if len(batch) >= batch_size or i == frame_idxs[-1]:
+            yield batch
+            batch.clear()
 
 
 def _checked(answer: Detections, frame_idx: int, frame: Frame, n_targets: int) -> Detections:

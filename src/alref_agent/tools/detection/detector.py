@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self
 
 from alref_agent.config import Config
@@ -14,6 +14,8 @@ class Detector(Protocol):
 
     version: str
     """Of the model and its code, for the record."""
+    batch_size: int
+    """How many frames it takes at once; the tool gives it no more."""
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -31,15 +33,23 @@ class Detector(Protocol):
 
     def detect(
         self,
-        frame_idx: int,
-        frame: Frame,
+        frames: Mapping[int, Frame],
         expressions: Sequence[str],
         box_threshold: float | None = None,
-    ) -> Sequence[Detections]:
-        """The candidates on one frame, one `Detections` an expression, in order, best box first.
+    ) -> Sequence[Sequence[Detections]]:
+        """The candidates on some frames, best box first.
 
-        All expressions come at once, so that what they share of the frame is computed once. An
-        expression without targets gets empty detections. Boxes lie inside the frame. A given
-        `box_threshold` replaces the one of the settings.
+        All expressions come at once, so that what they share of a frame is computed once, and so do
+        several frames, which a GPU takes together. What is found on a frame may not depend on
+        which others come with it.
+
+        Args:
+            frames: `frame_idx` -> frame, in order of time, of one size; at most `batch_size`.
+            expressions: What to look for.
+            box_threshold: The least score of a box; None: as in the settings.
+
+        Returns:
+            One sequence a frame, in the order of `frames`, and in it one `Detections` an
+            expression, in order: empty for one without targets. Boxes lie inside the frame.
         """
         ...

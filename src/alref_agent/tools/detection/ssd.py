@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self, cast, get_args
 
@@ -36,6 +36,7 @@ class Ssd:
 
     version = "ssd_mobilenet_v2_coco_2018_03_29/1"
     cpu_only = True
+    batch_size = 1
 
     def __init__(
         self,
@@ -97,18 +98,20 @@ class Ssd:
 
     def detect(
         self,
-        frame_idx: int,
-        frame: Frame,
+        frames: Mapping[int, Frame],
         expressions: Sequence[str],
         box_threshold: float | None = None,
-    ) -> Sequence[Detections]:
-        """The candidates on one frame, for all expressions from one look at it."""
+    ) -> Sequence[Sequence[Detections]]:
+        """The candidates, for all expressions from one look at each frame."""
         least = self._box_threshold if box_threshold is None else box_threshold
         meanings = [self._reader.read(text) for text in expressions]
         if not any(meaning.asks for meaning in meanings):
-            return [_empty(frame_idx) for _ in meanings]
-        found = self.look(frame, least)
-        return [self._select(frame_idx, frame, found, meaning, least) for meaning in meanings]
+            return [[_empty(i) for _ in meanings] for i in frames]
+        answers = []
+        for i, frame in frames.items():
+            found = self.look(frame, least)
+            answers.append([self._select(i, frame, found, meaning, least) for meaning in meanings])
+        return answers
 
     def look(self, frame: Frame, box_threshold: float | None = None) -> Found:
         """All that the network sees in a frame, of every class, tiles merged.

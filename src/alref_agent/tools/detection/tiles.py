@@ -145,7 +145,13 @@ def fuse(found: Found, threshold: float = 0.6) -> Found:
     return Found(boxes, found.scores[kept], found.classes[kept])
 
 
-def suppress(boxes: Floats, scores: Floats, groups: Ints, threshold: float) -> npt.NDArray[np.intp]:
+def suppress(
+    boxes: Floats,
+    scores: Floats,
+    groups: Ints,
+    threshold: float,
+    limit: int | None = None,
+) -> npt.NDArray[np.intp]:
     """Non-maximum suppression within each group, by score.
 
     Args:
@@ -153,13 +159,14 @@ def suppress(boxes: Floats, scores: Floats, groups: Ints, threshold: float) -> n
         scores: `(N,)`.
         groups: `(N,)`: only boxes of one group suppress one another.
         threshold: Boxes that overlap a better one by more than this IoU go.
+        limit: At most this many are kept; None: no limit.
 
     Returns:
         Indices of those kept, best first; ties keep their order.
     """
     order = np.argsort(-scores, kind="stable")
-    kept = []
-    while len(order):
+    kept: list[np.intp] = []
+    while len(order) and (limit is None or len(kept) < limit):
         best, order = order[0], order[1:]
         kept.append(best)
         iou, _ = overlaps(boxes[order], boxes[best])

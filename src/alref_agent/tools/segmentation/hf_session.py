@@ -66,8 +66,9 @@ class SessionFollower:
             as_mask: Whether boxes and points are turned into a mask by the image mode, and the mask
                 is the prompt (the paper), or are prompts themselves.
         """
+        self.session = session
+        """What is remembered; of the past no more than the model can reach."""
         self._model = model
-        self._session = session
         self._course = course
         self._shown = shown
         self._as_mask = as_mask
@@ -81,7 +82,7 @@ class SessionFollower:
     @torch.inference_mode()
     def condition(self, cue: Cue, features: Features) -> None:
         """See `Follower`."""
-        session, t = self._session, cue.frame_idx
+        session, t = self.session, cue.frame_idx
         side = self._model.config.image_size
         size = (session.video_height, session.video_width)
         self._shown.show(features, self._device)
@@ -112,13 +113,13 @@ class SessionFollower:
     def follow(self, frame_idx: int, features: Features, *, backward: bool) -> Outlook:
         """See `Follower`."""
         self._shown.show(features, self._device)
-        out = self._model(inference_session=self._session, frame_idx=frame_idx, reverse=backward)
+        out = self._model(inference_session=self.session, frame_idx=frame_idx, reverse=backward)
         self._forget(frame_idx, backward)
         return _outlook(out.pred_masks, out.object_score_logits)
 
     @property
     def _kept(self) -> dict[str, dict[int, dict[str, Any]]]:
-        kept: dict[str, dict[int, dict[str, Any]]] = self._session.output_dict_per_obj[self._index]
+        kept: dict[str, dict[int, dict[str, Any]]] = self.session.output_dict_per_obj[self._index]
         return kept
 
     def _drawn(self, cue: Cue, side: int, size: tuple[int, int]) -> torch.Tensor:
@@ -161,7 +162,7 @@ class SessionFollower:
     def _forget(self, frame_idx: int, backward: bool) -> None:
         """Let go of what no later frame can reach."""
         config, kept = self._model.config, self._kept["non_cond_frame_outputs"]
-        self._session.frames_tracked_per_obj[self._index].clear()
+        self.session.frames_tracked_per_obj[self._index].clear()
         self._shrink(kept[frame_idx])
         kept[frame_idx].pop("pred_masks", None)
         far_memory = config.num_maskmem - 1

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import transformers
 from transformers import PreTrainedConfig
-from transformers.utils import is_timm_available as is_timm
-from transformers.utils import is_torchvision_available as is_torchvision
 
 from alref_agent.config import Config
-from alref_agent.errors import ConfigError, MissingPackageError
+from alref_agent.errors import ConfigError
+from alref_agent.tools.segmentation.checks import check_prompts
 from alref_agent.tools.segmentation.cues import Course, courses
 from alref_agent.tools.segmentation.hf_session import SessionFollower, Shown
 from alref_agent.tools.segmentation.network import Features, Outlook
@@ -39,7 +39,7 @@ class HfNetwork:
         *,
         as_mask: bool = False,
         offload: bool = False,
-        compiled: bool = False,
+        compiler: Callable[[Any], Any] | None = None,
     ) -> None:
         """Take a loaded model.
 
@@ -48,15 +48,15 @@ class HfNetwork:
             session: The class of its inference sessions.
             as_mask: Whether a box becomes a mask first; see `SessionFollower`.
             offload: Whether what is remembered waits in the computer's memory.
-            compiled: Whether to compile the image encoder; the first frame waits for it.
+            compiler: What compiles the image encoder, as `torch.compile`; None: it is not compiled.
         """
         self._model = model
         self._session = session
         self._as_mask = as_mask
         self.device: torch.device = model.device
         self._waits_at = torch.device("cpu") if offload else self.device
-        if compiled:
-            model.vision_encoder = torch.compile(model.vision_encoder)
+        if compiler is not None:
+            model.vision_encoder = compiler(model.vision_encoder)
         blank = np.zeros((8, 8, 3), np.uint8)
         with torch.inference_mode():
             # Also the warm-up: kernels are chosen, and compiled where that is asked for.
@@ -138,7 +138,7 @@ class HfSegmenter:
                 session,
                 as_mask=config.segmenter.prompt == "mask",
                 offload=config.segmenter.offload == "cpu",
-                compiled=config.segmenter.compile,
+                compiler=torch.compile if config.segmenter.compile else None,
             )
         version = f"{source.answers_as} (transformers {transformers.__version__})"
         return cls(network, version, config)
@@ -154,13 +154,8 @@ class HfSegmenter:
         model = config.segmenter.model or cls.default
         source, settings = find_weights(model, cls.kinds, f"a segmenter for {cls.name}")
         backbone = settings.vision_config.backbone_config
-        if backbone.model_type == "timm_wrapper" and not (is_timm() and is_torchvision()):
-            raise MissingPackageError(
-                f"{source.called} has an image encoder of the package timm, which needs "
-                "torchvision in the build that fits your torch: see "
-                "https://pytorch.org/get-started/locally/, then pip install timm; or take "
-                "segmenter.name=sam2."
-            )
+        if backbone.model_type == "timm_wrapper" and not find_spec("torchvision"):
+            raise source.without_timm()
         return source, resized(settings, config.segmenter.image_size, cls.title)
 
     @classmethod
@@ -187,8 +182,10 @@ class HfSegmenter:
         is asked for.
 
         Raises:
+            ConfigError: A prompt that does not fit the video.
             ModelError: Memory is full.
         """
+        check_prompts(video, prompts)
         settings = self._config.segmenter
         size = (video.height, video.width)
         ways = courses(prompts, settings.max_prompts)

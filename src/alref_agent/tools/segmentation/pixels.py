@@ -29,12 +29,12 @@ def pixels(frame: Frame, side: int, device: torch.device, dtype: torch.dtype) ->
         device: Where it is worked on.
         dtype: Of the result.
     """
-    picture = torch.from_numpy(np.ascontiguousarray(frame)).to(device).permute(2, 0, 1)[None]
+    picture = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None]
+    # Bytes are resized to bytes, as by the reference; only a CPU can.
     square = F.interpolate(
-        picture.float(), (side, side), mode="bilinear", align_corners=False, antialias=True
+        picture, (side, side), mode="bilinear", align_corners=False, antialias=True
     )
-    # The reference resizes pictures of bytes.
-    square = square.round().clamp(0, 255) / 255
+    square = square.to(device).float() / 255
     mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
     return ((square - mean) / std).to(dtype)
@@ -62,9 +62,11 @@ def points(
         `(1, 1, N, 2)` float32 xy in pixels of the square, and `(1, 1, N)` int32: 2 and 3 for the
         corners of the box, which come first, 1 for a point on the object, 0 for one beside it.
     """
-    corners = [] if cue.box is None else [cue.box.reshape(2, 2)]
+    edge = np.array([size[1], size[0]], np.float32)
+    # A detector's box may reach beyond the picture; there is nothing there to point at.
+    corners = [] if cue.box is None else [np.clip(cue.box.reshape(2, 2), 0, edge)]
     kinds = [] if cue.box is None else [2, 3]
-    scale = np.array([side / size[1], side / size[0]], np.float32)
+    scale = np.float32(side) / edge
     coordinates = np.concatenate([*corners, cue.points]) * scale
     labels = np.array([*kinds, *cue.labels.astype(int)], np.int32)
     return (

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from alref_agent.errors import ConfigError
 from alref_agent.tools.frames import check_frames
+from alref_agent.tools.segmentation.checks import check_prompts
 from alref_agent.tools.segmentation.segmenter import Segmenter
 from alref_agent.tools.tool import Arguments, Result, Tool
 from alref_agent.types import ObjectMask, Prompt
@@ -89,6 +90,7 @@ class SegmentVideo(Tool[SegmentVideoArguments, SegmentVideoResult]):
         if len(set(ids)) < len(ids):
             raise ConfigError(f"segment_video: every obj_id may come once, got {ids}.")
         prompts = [p for entry in arguments.objects for p in _prompts(workspace, entry)]
+        check_prompts(workspace.video, prompts)
         n = workspace.video.n_frames * len(ids)
         masks = _until_done(segmenter.segment(workspace.video, prompts), workspace, n)
         item = workspace.add_masks(masks, ids)
@@ -117,17 +119,6 @@ def _prompts(workspace: Workspace, entry: ObjectArguments) -> Iterator[Prompt]:
     if entry.box_track is None and not entry.prompts:
         raise ConfigError(f"segment_video: object {entry.obj_id} has no prompt.")
     check_frames(workspace, [prompt.frame_idx for prompt in entry.prompts])
-    size = (workspace.video.width, workspace.video.height)
-    for prompt in entry.prompts:
-        x0, y0, x1, y1 = prompt.box or (0, 0, *size)
-        inside = x0 < size[0] and y0 < size[1] and x1 > 0 and y1 > 0
-        if not inside or any(
-            not (0 <= x < size[0] and 0 <= y < size[1]) for x, y in prompt.points or []
-        ):
-            raise ConfigError(
-                f"segment_video: a prompt of object {entry.obj_id} lies outside the frame, which "
-                f"is {size[0]} x {size[1]}."
-            )
     if entry.box_track is not None:
         track = workspace.box_track(entry.box_track)
         for frame_idx, box in zip(track.frame_idxs, track.boxes, strict=True):

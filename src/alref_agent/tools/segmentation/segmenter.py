@@ -32,7 +32,7 @@ class Segmenter(Protocol):
         of an object's prompts may be marked as the `start`: a segmenter that propagates from one
         frame begins there; one that weighs all prompts at once need not look at it.
         Each pair of object and frame comes at most once, in any order of frames; a pair that does
-        not come is an empty mask. Masks of two objects do not overlap on a frame. Memory does not
-        grow with the length of the video.
+        not come is an empty mask. Masks of two objects may overlap; a palette PNG, which cannot,
+        shows the object of the higher id there. Memory does not grow with the length of the video.
         """
         ...

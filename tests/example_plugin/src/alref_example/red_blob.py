@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import cv2
@@ -16,6 +16,7 @@ class RedBlob:
     """Boxes around connected red pixels; the larger, the surer."""
 
     version = "1"
+    batch_size = 1
 
     def __init__(self, max_boxes: int) -> None:
         self._max_boxes = max_boxes
@@ -31,28 +32,35 @@ class RedBlob:
 
     def detect(
         self,
-        frame_idx: int,
-        frame: Frame,
+        frames: Mapping[int, Frame],
         expressions: Sequence[str],
         box_threshold: float | None = None,
-    ) -> Sequence[Detections]:
+    ) -> Sequence[Sequence[Detections]]:
+        answers = []
+        for frame_idx, frame in frames.items():
+            found = self._blobs(frame_idx, frame)
+            nothing = Detections(
+                frame_idx,
+                np.zeros((0, 4), np.float32),
+                np.zeros(0, np.float32),
+                (),
+                np.zeros(0, np.int32),
+            )
+            answers.append(
+                [found if self.ground(text).targets else nothing for text in expressions]
+            )
+        return answers
+
+    def _blobs(self, frame_idx: int, frame: Frame) -> Detections:
         red = (frame[..., 0] > 150) & (frame[..., 1:].max(axis=2) < 100)
         _, _, stats, _ = cv2.connectedComponentsWithStats(red.astype(np.uint8))
         blobs = sorted(stats[1:].tolist(), key=lambda blob: -blob[4])[: self._max_boxes]
         boxes = [(x, y, x + w, y + h) for x, y, w, h, _ in blobs]
         n = len(boxes)
-        found = Detections(
+        return Detections(
             frame_idx=frame_idx,
             boxes=np.array(boxes, np.float32).reshape(n, 4),
             scores=np.array([area / red.sum() for *_, area in blobs], np.float32),
             phrases=("red thing",) * n,
             targets=np.zeros(n, np.int32),
         )
-        nothing = Detections(
-            frame_idx,
-            np.zeros((0, 4), np.float32),
-            np.zeros(0, np.float32),
-            (),
-            np.zeros(0, np.int32),
-        )
-        return [found if self.ground(text).targets else nothing for text in expressions]

@@ -1,0 +1,165 @@
+"""A detector of transformers: found, checked, loaded, and run as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoTokenizer, PreTrainedConfig
+
+from alref_agent.config import Config
+from alref_agent.errors import ConfigError, MissingPackageError, ModelError, unknown
+from alref_agent.types import Floats, Frame
+from alref_agent.weights.devices import choose_device, choose_dtype
+from alref_agent.weights.loading import (
+    find_weights,
+    full_memory_explained,
+    load_weights,
+    read_part,
+)
+from alref_agent.weights.source import Source
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the models of one detector have in common."""
+
+    name: str
+    """Of the detector, as in the settings."""
+    model: Any
+    """The class of transformers."""
+    pictures: Any
+    """The class that prepares pictures: that for PIL, which works without torchvision."""
+    model_types: Collection[str]
+    default: str
+    """The hub id of the model that is taken where the settings name none."""
+    since: tuple[int, int] = (5, 17)
+    """The first version of transformers whose code for it is right."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model, all but its weights."""
+
+    kind: Kind
+    source: Source
+    settings: PreTrainedConfig
+    tokenizer: Any
+    pictures: Any
+    device: torch.device
+    dtype: torch.dtype
+    """What multiplications are computed with; weights and boxes are float32 all the same."""
+
+    @property
+    def version(self) -> str:
+        """For the record: which weights, which code, which numbers, where."""
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"{self.kind.model.__name__} {self.source.answers_as} (transformers "
+            f"{transformers.__version__}, torch {torch.__version__}, {self.device.type} {dtype})"
+        )
+
+    def load(self) -> Any:
+        """The model itself.
+
+        Raises:
+            ModelError: Weights are missing or broken, or do not fit in memory.
+        """
+        return load_weights(
+            self.kind.model,
+            self.source,
+            self.settings,
+            self.device,
+            torch.float32,
+            self._smaller,
+        )
+
+    def prepare(self, frames: Collection[Frame]) -> dict[str, torch.Tensor]:
+        """Frames as the model takes them, on its device."""
+        prepared = self.pictures(
+            list(frames), return_tensors="pt", input_data_format="channels_last"
+        )
+        return {name: tensor.to(self.device) for name, tensor in prepared.items()}
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Where the model is run: without gradients, with the numbers that were chosen.
+
+        Raises:
+            ModelError: The memory does not suffice.
+        """
+        remedy = f"{self._smaller}, or look at fewer frames at once (--set detector.batch_size=1)"
+        mixed = self.dtype != torch.float32
+        with (
+            full_memory_explained(self.source.called, self.device, remedy),
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.dtype if mixed else None, enabled=mixed),
+        ):
+            yield
+
+    def numbers(self, tensor: torch.Tensor) -> Floats:
+        """What the model gave, out of torch.
+
+        Raises:
+            ModelError: Some are no numbers.
+        """
+        found: Floats = tensor.float().cpu().numpy()
+        if not np.isfinite(found).all():
+            raise ModelError(
+                f"{self.source.called} computes what are no numbers: "
+                + (
+                    "its weights are broken; get the model again."
+                    if self.dtype == torch.float32
+                    else "--set dtype=float32."
+                )
+            )
+        return found
+
+    @property
+    def _smaller(self) -> str:
+        return f"take a smaller model (--set detector.model={self.kind.default})"
+
+
+def find(config: Config, kind: Kind) -> Checkpoint:
+    """The model that the settings name; its weights are not read.
+
+    `dtype=auto` is float32 on a GPU as well: boxes are shares of the picture, and those of a score
+    near a threshold should not depend on the machine. Of the others, `bfloat16` and `float16` are
+    what torch's autocast makes of them.
+
+    Raises:
+        ConfigError: An option, a device or a kind of numbers that it cannot have.
+        ModelError: It is not there, cannot be reached, or is no such model.
+        MissingPackageError: A package that it needs is not installed.
+    """
+    _check_version(kind)
+    for option in config.detector.options:
+        raise ConfigError(unknown(f"option of the detector {kind.name}", option, ()))
+    device = choose_device(config.device)
+    dtype = torch.float32 if config.dtype == "auto" else choose_dtype(config.dtype, device)
+    model = config.detector.model or kind.default
+    source, settings = find_weights(model, kind.model_types, f"one for the detector {kind.name}")
+    tokenizer = read_part(source, AutoTokenizer.from_pretrained)
+    # Without its files, transformers makes one that knows next to nothing, and does not say so.
+    if 2 * len(tokenizer) < settings.text_config.vocab_size:
+        raise ModelError(
+            f"{source.called} lacks the words of its tokenizer (tokenizer.json): get the model "
+            "again."
+        )
+    pictures = read_part(source, kind.pictures.from_pretrained)
+    return Checkpoint(kind, source, settings, tokenizer, pictures, device, dtype)
+
+
+def _check_version(kind: Kind) -> None:
+    major, minor = transformers.__version__.split(".")[:2]
+    if (int(major), int(minor)) < kind.since:
+        raise MissingPackageError(
+            f"The detector {kind.name} needs transformers {kind.since[0]}.{kind.since[1]} or "
+            f"later, and {transformers.__version__} is installed: pip install --upgrade "
+            "transformers"
+        )
