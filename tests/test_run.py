@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from alref_agent import Run
-from alref_agent.errors import ConfigError
+from alref_agent.errors import ConfigError, VideoError
+from alref_agent.media.coco import CocoWriter
 from alref_agent.media.fingerprint import fingerprint
-from alref_agent.media.masks import write_label_png
+from alref_agent.media.masks import encode_rle
 from alref_agent.outputs import object_names
 from alref_agent.record import ObjectRecord, RunResult, Status, VideoRecord
 from doubles import picture
@@ -26,15 +27,26 @@ def result() -> RunResult:
     )  # fmt: skip
 
 
-def test_masks_come_in_the_order_of_the_frames(tmp_path: Path) -> None:
+def test_masks_come_in_the_order_of_the_frames_and_whole(tmp_path: Path) -> None:
     run = Run.write(tmp_path, result())
     assert not run.whole
+    with pytest.raises(VideoError, match=r"masks\.json cannot be read"):
+        list(run.masks())
     (tmp_path / "masks").mkdir()
-    for i in (2, 10, 100000, 99999):
-        write_label_png(tmp_path / "masks" / f"frame{i}.png", np.full((1, 1), i % 7, np.uint8))
-    assert [list(masks) for masks in Run.open(tmp_path).masks()] == [
-        [2], [3], [99999 % 7], [100000 % 7],
-    ]  # fmt: skip
+    left, middle = np.zeros((2, 4, 4), np.bool_)
+    left[:, :3] = middle[1:3, 1:] = True
+    written = CocoWriter(
+        tmp_path / "masks.json", video_name="x", height=4, width=4,
+        frame_names=["9", "10", "11"], names={1: "a", 7: "b"},
+    )  # fmt: skip
+    with written as coco:
+        coco.write(7, 2, encode_rle(middle))
+        coco.write(7, 0, encode_rle(middle))
+        coco.write(1, 0, encode_rle(left))
+    first, second, third = Run.open(tmp_path).masks()
+    assert (list(first), list(second), list(third)) == ([1, 7], [], [7])
+    assert np.array_equal(first[1], left)
+    assert np.array_equal(first[7], middle)
     assert Run.open(tmp_path).whole
 
 

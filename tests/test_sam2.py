@@ -6,6 +6,7 @@ video and forgets nothing, driven as the library's authors mean it.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import os
@@ -30,6 +31,7 @@ from alref_agent import registry
 from alref_agent.config import Config, load_config
 from alref_agent.errors import ConfigError, MissingPackageError, ModelError
 from alref_agent.tools.segmentation.cues import courses
+from alref_agent.tools.segmentation.hf_attention import averaged
 from alref_agent.tools.segmentation.hf_video import HfNetwork
 from alref_agent.tools.segmentation.pixels import pixels
 from alref_agent.tools.segmentation.sam2 import Sam2
@@ -175,7 +177,7 @@ def test_it_computes_what_the_library_does(kind_and_model: tuple[str, Any], case
     own = {i: [prompt for prompt in prompts if prompt.obj_id == i] for i in ids}
     rivals = {i: library(model, kind, video, own[i]) for i in ids}
     for budget in (0, PLENTY):
-        network = HfNetwork(model, SESSIONS[kind])
+        network = HfNetwork(copy.deepcopy(model), SESSIONS[kind])
         seen = set()
         for sight in sweep(network, video, courses(prompts), budget):
             i, t = sight.obj_id, sight.frame_idx
@@ -275,6 +277,15 @@ def test_what_waits_elsewhere_and_what_is_compiled_computes_the_same() -> None:
             torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1024, 1025), (2500, 3100)])
+def test_attention_in_tiles_is_attention(n: int, m: int) -> None:
+    torch.manual_seed(0)
+    queries, keys, values = torch.randn(n, 32), torch.randn(m, 32), torch.randn(m, 8)
+    queries *= 3  # some weights are near 1, others vanish
+    whole = torch.softmax(queries @ keys.T, -1) @ values
+    torch.testing.assert_close(averaged(queries, keys, values), whole, rtol=1e-5, atol=1e-5)
+
+
 def test_bfloat16_is_close() -> None:
     def masks(dtype: torch.dtype) -> Any:
         model: Any = tiny_sam2()
@@ -290,7 +301,7 @@ def test_bfloat16_is_close() -> None:
 def test_the_two_steps_of_the_paper() -> None:
     """A box becomes a mask by the image model, which a session of the library then follows."""
     model, video = tiny_sam2(), film()
-    network = HfNetwork(model, Sam2VideoInferenceSession, as_mask=True)
+    network = HfNetwork(copy.deepcopy(model), Sam2VideoInferenceSession, as_mask=True)
     parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
     whole: Any = model.config.to_dict()
     image_model: Any = Sam2Model(Sam2Config(**{part: whole[part] for part in parts}))
@@ -342,7 +353,7 @@ def settings(name: str, model: object, **more: Any) -> Config:
 def test_a_saved_model_is_loaded_and_gives_masks(folders: dict[str, Path], name: str) -> None:
     config = settings(name, folders[name], **{"segmenter.prompt": "box"})
     backend = registry.load("segmenter", name).from_config(config)
-    assert re.match(rf"{name}@[0-9a-f]{{12}} \(transformers 5\.", backend.version)
+    assert re.match(rf"\w+VideoModel {name}@[0-9a-f]{{12}} \(transformers 5\.", backend.version)
     prompts = [box(1, 3, *RED), box(9, 8, *BLUE)]
     made = {(m.obj_id, m.frame_idx): m for m in backend.segment(film(), prompts)}
     assert made.keys() == {(i, t) for i in (1, 9) for t in range(N)}

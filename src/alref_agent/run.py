@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
 from pydantic import ValidationError
 
 from alref_agent.errors import ConfigError
@@ -74,13 +73,16 @@ class Run:
         return self.result.objects
 
     def masks(self) -> Iterator[dict[int, Mask]]:
-        """For every frame in order: `obj_id` -> `(H, W)` bool, of the objects that are on it."""
-        from alref_agent.media.image_folder import natural
-        from alref_agent.media.masks import read_label_png
+        """For every frame in order: `obj_id` -> `(H, W)` bool, of the objects that are on it.
 
-        for file in sorted((self.folder / "masks").glob("*.png"), key=natural):
-            labels = read_label_png(file)
-            yield {obj_id: labels == obj_id for obj_id in np.unique(labels[labels > 0]).tolist()}
+        Masks are whole: where objects overlap, both have the pixel.
+
+        Raises:
+            VideoError: `masks.json` is gone or broken.
+        """
+        from alref_agent.media.coco import read_masks
+
+        yield from read_masks(self.folder / "masks.json")
 
     @property
     def whole(self) -> bool:

@@ -1,16 +1,18 @@
-"""Masks of a whole video as one COCO JSON file, written while they come."""
+"""Masks of a whole video as one COCO JSON file, written while they come; and read again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from alref_agent.errors import VideoError
 from alref_agent.media.atomic import PendingFile, write_errors
-from alref_agent.media.masks import Rle
+from alref_agent.media.masks import Rle, decode_rle
+from alref_agent.types import Mask
 
 
 class CocoWriter:
@@ -135,6 +137,26 @@ class CocoWriter:
             }
             file.write((",\n" if frame_idx else "\n") + _json(image))
         file.write('\n],\n"annotations": [')
+
+
+def read_masks(path: Path) -> Iterator[dict[int, Mask]]:
+    """What a `CocoWriter` wrote: for every frame in order, `obj_id` -> `(H, W)` bool.
+
+    Raises:
+        VideoError: The file is missing or broken.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        on_frame: dict[int, dict[int, Rle]] = {i["frame_id"]: {} for i in content["images"]}
+        for annotation in content["annotations"]:
+            packed = annotation["segmentation"]
+            height, width = packed["size"]
+            rle = Rle(height, width, packed["counts"].encode("ascii"))
+            on_frame[annotation["image_id"] - 1][annotation["instance_id"]] = rle
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise VideoError(f"{path} cannot be read as masks: {error}.") from error
+    for frame_idx in sorted(on_frame):
+        yield {obj_id: decode_rle(rle) for obj_id, rle in sorted(on_frame[frame_idx].items())}
 
 
 def _json(value: object) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+import transformers
 from transformers import AutoConfig, PreTrainedConfig
 
 from alref_agent.errors import ModelError
@@ -99,6 +100,15 @@ def load_weights(
                 "get the model again."
             )
         return model.to(device).eval()
+
+
+def described(kind: Any, source: Source, device: torch.device, dtype: torch.dtype) -> str:
+    """A model for the record: which code, which weights, which numbers, where."""
+    numbers = str(dtype).removeprefix("torch.")
+    return (
+        f"{kind.__name__} {source.answers_as} (transformers {transformers.__version__}, "
+        f"torch {torch.__version__}, {device.type} {numbers})"
+    )
 
 
 @contextmanager

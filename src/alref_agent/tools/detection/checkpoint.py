@@ -17,6 +17,7 @@ from alref_agent.errors import ConfigError, MissingPackageError, ModelError, unk
 from alref_agent.types import Floats, Frame
 from alref_agent.weights.devices import choose_device, choose_dtype
 from alref_agent.weights.loading import (
+    described,
     find_weights,
     full_memory_explained,
     load_weights,
@@ -57,12 +58,8 @@ class Checkpoint:
 
     @property
     def version(self) -> str:
-        """For the record: which weights, which code, which numbers, where."""
-        dtype = str(self.dtype).removeprefix("torch.")
-        return (
-            f"{self.kind.model.__name__} {self.source.answers_as} (transformers "
-            f"{transformers.__version__}, torch {torch.__version__}, {self.device.type} {dtype})"
-        )
+        """For the record."""
+        return described(self.kind.model, self.source, self.device, self.dtype)
 
     def load(self) -> Any:
         """The model itself.

@@ -95,7 +95,7 @@ class SessionFollower:
             session.add_mask_inputs(self._index, t, mask)
         else:
             coordinates, labels = points(cue, side, size, self._device)
-            inputs = {"point_coords": coordinates.to(session.dtype), "point_labels": labels}
+            inputs = {"point_coords": coordinates, "point_labels": labels}
             session.add_point_inputs(self._index, t, inputs)
         # A new list: the library's own is shared by accident where it is changed in place.
         session.obj_with_new_inputs = [_OBJ]
@@ -139,7 +139,7 @@ class SessionFollower:
         maps[-1] = maps[-1] + model.no_memory_embedding.view(1, -1, 1, 1)
         coordinates, labels = points(cue, side, size, self._device)
         seen = model._single_frame_forward(
-            input_points=coordinates.to(maps[-1].dtype),
+            input_points=coordinates,
             input_labels=labels,
             image_embeddings=maps,
             multimask_output=False,

@@ -9,20 +9,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-import transformers
 from transformers import PreTrainedConfig
 
 from alref_agent.config import Config
 from alref_agent.errors import ConfigError
 from alref_agent.tools.segmentation.checks import check_prompts
 from alref_agent.tools.segmentation.cues import Course, courses
+from alref_agent.tools.segmentation.hf_attention import narrow
 from alref_agent.tools.segmentation.hf_session import SessionFollower, Shown
 from alref_agent.tools.segmentation.network import Features, Outlook
 from alref_agent.tools.segmentation.pixels import full_size, pixels
 from alref_agent.tools.segmentation.sweeps import sweep
 from alref_agent.types import Frame, Mask, ObjectMask, Prompt, Video
 from alref_agent.weights.devices import choose_device, choose_dtype
-from alref_agent.weights.loading import find_weights, full_memory_explained, load_weights
+from alref_agent.weights.loading import described, find_weights, full_memory_explained, load_weights
 from alref_agent.weights.source import Source
 
 _STRIDE = 32
@@ -44,7 +44,8 @@ class HfNetwork:
         """Take a loaded model.
 
         Args:
-            model: On its device, in its dtype, in evaluation mode.
+            model: On its device, in its dtype, in evaluation mode; parts of it are replaced by ones
+                that compute the same.
             session: The class of its inference sessions.
             as_mask: Whether a box becomes a mask first; see `SessionFollower`.
             offload: Whether what is remembered waits in the computer's memory.
@@ -55,6 +56,7 @@ class HfNetwork:
         self._as_mask = as_mask
         self.device: torch.device = model.device
         self._waits_at = torch.device("cpu") if offload else self.device
+        narrow(model)
         if compiler is not None:
             model.vision_encoder = compiler(model.vision_encoder)
         blank = np.zeros((8, 8, 3), np.uint8)
@@ -140,8 +142,7 @@ class HfSegmenter:
                 offload=config.segmenter.offload == "cpu",
                 compiler=torch.compile if config.segmenter.compile else None,
             )
-        version = f"{source.answers_as} (transformers {transformers.__version__})"
-        return cls(network, version, config)
+        return cls(network, described(model_class, source, device, dtype), config)
 
     @classmethod
     def _found(cls, config: Config) -> tuple[Source, PreTrainedConfig]:

@@ -42,9 +42,9 @@ def pixels(frame: Frame, side: int, device: torch.device, dtype: torch.dtype) ->
 
 def square_mask(mask: Mask, side: int, device: torch.device) -> torch.Tensor:
     """A mask as a prompt: `(1, 1, side, side)` float32 of 0 and 1."""
-    whole = torch.from_numpy(np.ascontiguousarray(mask)).to(device).float()[None, None]
+    whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
     soft = F.interpolate(whole, (side, side), mode="bilinear", align_corners=False, antialias=True)
-    return (soft >= 0.5).float()
+    return (soft >= 0.5).float().to(device)
 
 
 def points(
