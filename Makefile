@@ -44,7 +44,8 @@ check: .venv/test.stamp
 
 .venv-official/test.stamp: .venv-official/python.stamp pyproject.toml constraints-official.txt
 	$(OFFICIAL)/pip install --quiet --constraint constraints-official.txt torch torchvision
-	$(OFFICIAL)/pip install --quiet --constraint constraints-official.txt --editable '.[official]' pytest pytest-timeout timm
+	$(OFFICIAL)/pip install --quiet --constraint constraints-official.txt \
+		--editable '.[official]' pytest pytest-timeout scipy timm
 	# What they ask for would bring another cv2, and they are built with the torch that is here.
 	SAM2_BUILD_CUDA=0 $(OFFICIAL)/pip install --quiet --constraint constraints-official.txt \
 		--no-build-isolation --no-deps sam2 groundingdino-py

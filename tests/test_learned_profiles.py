@@ -19,6 +19,7 @@ import pytest
 
 from alref_agent import Run, replay, segment
 from alref_agent.config import load_config
+from alref_agent.errors import ConfigError
 from alref_agent.media.video import open_video
 from alref_agent.types import Prompt
 from conftest import CLIP
@@ -191,3 +192,26 @@ def test_no_detection_is_no_target_and_all_of_them_are_as_good(
     found = whole_call(many, "detect_objects")["result"]["detections"][0]
     assert found["n_boxes"] > 10
     assert many.objects[0].status == "found"
+
+
+def test_a_run_goes_on_with_less_memory(models: Models, tmp_path: Path) -> None:
+    def run(**more: Any) -> Run:
+        return segment(
+            CLIP / "clip.mp4",
+            text="the man",
+            profile="paper",
+            settings={"llm.model": "none", **with_models(models, "sam2"), **more},
+            end=4,
+            out=tmp_path / "run",
+            resume=True,
+        )
+
+    first = run()
+    (first.folder / "result.json").unlink()
+    less = {"segmenter.offload": "cpu", "segmenter.feature_memory": 0, "detector.batch_size": 4}
+    again = run(**less)
+    # What was done is taken from the record.
+    assert [c.seconds for c in again.result.calls] == [c.seconds for c in first.result.calls]
+    (first.folder / "result.json").unlink()
+    with pytest.raises(ConfigError, match=r"segmenter\.prompt: then 'mask', now 'box'"):
+        run(**{"segmenter.prompt": "box"})

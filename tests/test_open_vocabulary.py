@@ -402,7 +402,7 @@ def test_the_registry_names_them_and_the_record_says_which_model(
 def test_the_default_models_are_published() -> None:
     assert {kind.kind.default for kind in KINDS.values()} == {
         "IDEA-Research/grounding-dino-tiny",
-        "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        "openmmlab-community/mm_grounding_dino_base_o365v1_goldg_v3det",
         "google/owlv2-base-patch16-ensemble",
     }
 

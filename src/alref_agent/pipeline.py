@@ -252,8 +252,10 @@ def _checked(text: str) -> str:
 def decisive(config: Config | Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide what a run gives; how patiently an LLM is asked does not."""
     plain = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
-    llm = {key: value for key, value in plain["llm"].items() if key not in OPERATIONAL}
-    return plain | {"llm": llm}
+    for section, keys in OPERATIONAL.items():
+        kept = {key: value for key, value in plain[section].items() if key not in keys}
+        plain = plain | {section: kept}
+    return plain
 
 
 def _config(

@@ -54,10 +54,17 @@ class LlmConfig(Section):
     """Whether replies are kept for, and taken from, other runs of this user."""
 
 
-OPERATIONAL = frozenset(
-    ("concurrency", "timeout", "attempts", "max_wait", "max_calls", "max_cost", "prices", "cache")
-)
-"""Of the settings of `llm`: those that no reply depends on. A run goes on with others."""
+OPERATIONAL: dict[str, frozenset[str]] = {
+    "llm": frozenset(
+        (
+            *("concurrency", "timeout", "attempts", "max_wait"),
+            *("max_calls", "max_cost", "prices", "cache"),
+        )
+    ),
+    "detector": frozenset(("batch_size",)),
+    "segmenter": frozenset(("feature_memory", "offload")),
+}
+"""Section -> those of its settings that no result depends on. A run goes on with others."""
 
 
 class PromptsConfig(Section):

@@ -14,6 +14,7 @@ from alref_agent.config import Config
 from alref_agent.errors import ConfigError
 from alref_agent.providers.llm import Llm, Outcome, Question
 from alref_agent.record import Call, RequestRecord
+from alref_agent.sections import OPERATIONAL
 from alref_agent.tools.tool import Backend, Tool, Toolbox
 from alref_agent.workspace import Workspace, call_key
 
@@ -108,7 +109,7 @@ def backend(config: Config, kind: str, asking: Asking | None = None) -> Backend[
                 raise ConfigError(f"The {kind} {section.name!r} asks an LLM, and was given none.")
             return made.from_config(config, asking)
 
-    settings = section.model_dump(mode="json")
+    settings = section.model_dump(mode="json", exclude=OPERATIONAL[kind])
     settings |= {"device": config.device, "dtype": config.dtype, "seed": config.seed}
     if asking is None or not getattr(registry.load(kind, section.name), "asks_llm", False):
         return Backend(kind, section.name, load, settings)

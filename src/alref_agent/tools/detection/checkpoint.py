@@ -39,6 +39,8 @@ class Kind:
     model_types: Collection[str]
     default: str
     """The hub id of the model that is taken where the settings name none."""
+    smallest: str
+    """The hub id of the smallest, for those whose memory is full."""
     since: tuple[int, int] = (5, 17)
     """The first version of transformers whose code for it is right."""
 
@@ -119,7 +121,7 @@ class Checkpoint:
 
     @property
     def _smaller(self) -> str:
-        return f"take a smaller model (--set detector.model={self.kind.default})"
+        return f"take a smaller model (--set detector.model={self.kind.smallest})"
 
 
 def find(config: Config, kind: Kind) -> Checkpoint:

@@ -70,6 +70,7 @@ class GroundingDino:
         pictures=GroundingDinoImageProcessorPil,
         model_types=("grounding-dino",),
         default="IDEA-Research/grounding-dino-tiny",
+        smallest="IDEA-Research/grounding-dino-tiny",
         since=SINCE,
     )
 
@@ -225,7 +226,9 @@ class MmGroundingDino(GroundingDino):
         model=MMGroundingDinoForObjectDetection,
         pictures=GroundingDinoImageProcessorPil,
         model_types=("mm-grounding-dino",),
-        default="openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        # Users report that the tiny one's boxes are no good in transformers.
+        default="openmmlab-community/mm_grounding_dino_base_o365v1_goldg_v3det",
+        smallest="openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
         since=SINCE,
     )
 

@@ -34,6 +34,7 @@ class Owlv2:
         pictures=Owlv2ImageProcessorPil,
         model_types=("owlv2",),
         default="google/owlv2-base-patch16-ensemble",
+        smallest="google/owlv2-base-patch16-ensemble",
     )
 
     def __init__(
