@@ -169,7 +169,7 @@ def test_what_was_pulled_is_loaded_with_no_hub_by_its_backend(
         "print(json.dumps(Sam2.from_config(Config(device='cpu', segmenter=part)).version))"
     )
     (version,) = started(["-c", load, ID], "", hub, tmp_path, {"HF_HUB_OFFLINE": "1"})
-    assert version.startswith(f"{ID}@{commit} (")
+    assert version.startswith(f"Sam2VideoModel {ID}@{commit} (")
 
 
 @pytest.mark.parametrize(

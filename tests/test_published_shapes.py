@@ -1,4 +1,4 @@
-"""SAM 2 in the shapes of the published checkpoints, so that the first real one meets no surprise."""
+"""SAM 2 in the shapes of the published checkpoints: the first real one shall meet no surprise."""
 
 from __future__ import annotations
 

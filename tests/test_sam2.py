@@ -469,7 +469,7 @@ def in_shards(folder: Path) -> None:
     ("damage", "said"),
     [
         (without_weights, "model.safetensors"),
-        (cut_short, "cannot be loaded: SafetensorError"),
+        (cut_short, "its weights are cut short or damaged"),
         (without_the_memory, r"\d+ of its weights are missing \(memory_attention"),
         (of_another_shape, "do not have the shapes that its config.json says"),
         (in_shards, "model-00002-of-00002"),

@@ -31,7 +31,8 @@ from transformers import (
 
 from alref_agent.errors import AlrefError, LlmError
 from alref_agent.providers.messages import Message, Picture
-from alref_agent.weights.source import Source, first_line
+from alref_agent.weights.source import Source
+from alref_agent.weights.trouble import first_line, without_torchvision
 
 
 class Chat:
@@ -239,7 +240,7 @@ def _processor(source: Source, config: PreTrainedConfig) -> Any:
         "video_processor": lambda *_, **__: _NoVideo(),
     }
     if not set(kind.get_attributes()) <= set(loaders):
-        raise source.without_torchvision()
+        raise without_torchvision(source)
     parts = {
         part: loaders[part](source.place, config=config, **source.options)
         for part in kind.get_attributes()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from transformers import GenerationConfig, StoppingCriteria
 
 from alref_agent.errors import LlmError, unknown
-from alref_agent.weights.source import first_line
+from alref_agent.weights.trouble import first_line
 
 _Words = Annotated[str, Field(min_length=1)]
 

@@ -31,7 +31,8 @@ from alref_agent.providers.hf_generation import Clock, Options, ends, generation
 from alref_agent.providers.messages import Finish, Reply, Request
 from alref_agent.weights.devices import choose_device, choose_dtype, out_of_memory
 from alref_agent.weights.quiet import hushed, quiet
-from alref_agent.weights.source import LLM, Source, first_line
+from alref_agent.weights.source import LLM, Source
+from alref_agent.weights.trouble import first_line
 
 LIMIT = 4096
 """The most tokens of a reply where neither the settings nor the model limit it."""

@@ -32,7 +32,8 @@ from alref_agent.errors import ModelError
 from alref_agent.weights.catalogue import catalogue
 from alref_agent.weights.layout import CONFIG, needed
 from alref_agent.weights.manifest import Pull, PulledFile, snapshot
-from alref_agent.weights.source import PATIENCE, WEIGHTS, Source, causes, first_line
+from alref_agent.weights.source import PATIENCE, WEIGHTS, Source
+from alref_agent.weights.trouble import causes, first_line
 from alref_agent.weights.whereabouts import Name, read_name
 
 _ROOM = 64 << 20

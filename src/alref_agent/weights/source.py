@@ -1,4 +1,4 @@
-"""A model's name: a hub id, a folder or a file; where it lies, and why it cannot be had.
+"""A model's name: a hub id, a folder or a file; and where it lies.
 
 For keys and records, a hub model is called as it was given (`org/name@revision`), a local one by
 the name of its folder or file and a fingerprint (`name@0123456789ab`): of `config.json`, and of
@@ -8,37 +8,24 @@ folders of one name are two models, and so is a folder whose files were changed.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-from alref_agent.errors import AlrefError, InputError, LlmError, MissingPackageError, ModelError
-from alref_agent.weights.catalogue import nearest, pinned
+from alref_agent.errors import AlrefError, InputError, LlmError, ModelError
+from alref_agent.weights.catalogue import pinned
 from alref_agent.weights.manifest import Pull, pull_of, snapshot
+from alref_agent.weights.trouble import CONFIG, explained, first_line
 
-CONFIG = "config.json"
 _MODEL_FILES = {".bin", ".gguf", ".jinja", ".json", ".model", ".safetensors", ".txt"}
 PATIENCE = 10.0
 """Seconds that a hub has to say what it has."""
-_LONGEST = 200
-"""Characters of a message that comes from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -192,112 +179,7 @@ class Source:
 
     def explained(self, error: Exception) -> AlrefError:
         """Why loading failed, in one line that says what to do."""
-        said = first_line(error)
-        for cause in causes(error):
-            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-                return self.use.error(
-                    f"{self.called}: the disk is full; see `hf cache` and HF_HOME."
-                )
-            if isinstance(cause, ModuleNotFoundError) and cause.name:
-                return MissingPackageError(
-                    f"{self.called} needs the package {cause.name!r}, which is not installed: "
-                    f"pip install {cause.name}"
-                )
-            if not self.local and (line := self._from_hub(cause)):
-                return self.use.error(line)
-        if "trust_remote_code" in str(error) or "custom code" in said:
-            return self.use.error(
-                f"{self.called} comes with code of its own, which is never run here: take a model "
-                "of a kind that transformers knows."
-            )
-        if "does not recognize this architecture" in said:
-            return self.use.error(
-                f"{self.called} is of a kind that this version of transformers does not know: "
-                "pip install --upgrade transformers, or take another model."
-            )
-        if "ignore_mismatched_sizes" in said:
-            return self.use.error(
-                f"{self.called}: its weights do not have the shapes that its {CONFIG} says: get "
-                "the model again."
-            )
-        if isinstance(error, ImportError) and "timm" in said:
-            return self.without_timm()
-        if isinstance(error, ImportError) and "torchvision" in said.lower():
-            return self.without_torchvision()
-        if isinstance(error, ImportError):
-            return MissingPackageError(f"{self.called} needs a package that is missing: {said}")
-        if self.commit and not self.reached and not self.pull:
-            return self.use.error(
-                f"{self.called} may be on this machine only in part ({said}), {self._unreached()}"
-            )
-        if "does not appear to have" in said or "no file named" in said:
-            return self.use.error(
-                f"{self.called} lacks files of a model in transformers' format (config.json, "
-                f"model.safetensors, tokenizer.json): {said}"
-            )
-        return self.use.error(f"{self.called} cannot be loaded: {type(error).__name__}: {said}")
-
-    def without_torchvision(self) -> MissingPackageError:
-        """What is said where a model's processor has no part that works without."""
-        return MissingPackageError(
-            f"{self.called} works only with torchvision, in the build that fits your torch: see "
-            "https://pytorch.org/get-started/locally/, or take another model."
-        )
-
-    def without_timm(self) -> MissingPackageError:
-        """What is said where a model has an image encoder of timm, which needs torchvision."""
-        return MissingPackageError(
-            f"{self.called} needs the package timm, and that torchvision, in the build that fits "
-            "your torch: see https://pytorch.org/get-started/locally/, then pip install timm; or "
-            "take another model."
-        )
-
-    def _from_hub(self, cause: BaseException) -> str | None:
-        page = f"{constants.ENDPOINT}/{self.place}"
-        if isinstance(cause, GatedRepoError):
-            return (
-                f"{self.called} is gated: accept its conditions at {page}, then log in with "
-                "`hf auth login` or set HF_TOKEN."
-            )
-        if isinstance(cause, RevisionNotFoundError):
-            newest = "" if self.revision else f", {self.place}@main is the newest"
-            return (
-                f"{self.called}: {self.place} has no revision {self.wanted!r}; see {page}{newest}."
-            )
-        if isinstance(cause, RepositoryNotFoundError):
-            return (
-                f"{self.called}: the hub has no model {self.place!r}; for a private one, log in "
-                "with `hf auth login`; for a folder, give its path (./folder)."
-            ) + nearest(self.place)
-        if isinstance(cause, (LocalEntryNotFoundError, OfflineModeIsEnabled)) and not self.pull:
-            return f"{self.called} is not on this machine, {self._unreached()}"
-        if isinstance(cause, EntryNotFoundError):
-            return (
-                f"{self.called} is no model in transformers' format: {page} has no {CONFIG}. "
-                "Of a repository of GGUF files, download one and give its path."
-            )
-        if isinstance(cause, HfHubHTTPError):
-            return f"{self.called}: the hub refused: {first_line(cause)}"
-        return None
-
-    def _unreached(self) -> str:
-        offline = constants.HF_HUB_OFFLINE
-        why = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} does not answer"
-        revision = f" --revision {self.revision}" if self.revision else ""
-        first = "unset HF_HUB_OFFLINE, and " if offline else ""
-        return (
-            f"and {why}: {first}get it with `{self.use.pull} {self.place}{revision}`, or give a "
-            f"folder ({self.use.prefix}/path/to/folder){self.use.otherwise}."
-        )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says, cut to a length that can be read."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    line = lines[0] if lines else type(error).__name__
-    if line.endswith(":") and len(lines) > 1:
-        line += " " + lines[1]
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+        return explained(self, error)
 
 
 def _is_path(model: str) -> bool:
@@ -338,12 +220,3 @@ def _named(path: Path, files: list[Path]) -> str:
         if file.name == CONFIG:
             digest.update(file.read_bytes())
     return f"{path.name}@{digest.hexdigest()[:12]}"
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what led to it."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__

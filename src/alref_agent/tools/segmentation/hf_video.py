@@ -24,6 +24,7 @@ from alref_agent.types import Frame, Mask, ObjectMask, Prompt, Video
 from alref_agent.weights.devices import choose_device, choose_dtype
 from alref_agent.weights.loading import described, find_weights, full_memory_explained, load_weights
 from alref_agent.weights.source import Source
+from alref_agent.weights.trouble import without_timm
 
 _STRIDE = 32
 """Sides of pictures are multiples of what the image encoder shrinks them by."""
@@ -156,7 +157,7 @@ class HfSegmenter:
         source, settings = find_weights(model, cls.kinds, f"a segmenter for {cls.name}")
         backbone = settings.vision_config.backbone_config
         if backbone.model_type == "timm_wrapper" and not find_spec("torchvision"):
-            raise source.without_timm()
+            raise without_timm(source)
         return source, resized(settings, config.segmenter.image_size, cls.title)
 
     @classmethod
