@@ -171,6 +171,8 @@ def _install(kind: str, name: str, missing: str) -> str:
     extra = EXTRAS.get(name)
     top = missing.partition(".")[0]
     package = f"'alref-agent[{extra}]'" if extra else top
+    if extra == "official":  # packages that no extra can bring
+        package += ", then as docs/models.md says under The original packages"
     return (
         f"The {kind} {name!r} needs the package {top!r}, which is not installed: "
         f"pip install {package}"
