@@ -26,7 +26,8 @@ def mask_logits(side: int, seed: int = 0) -> Floats:
     y, x = np.mgrid[:side, :side]
     disc = (side // 3) ** 2 - (y - side // 2) ** 2 - (x - side // 2) ** 2
     noise = np.random.RandomState(seed).randint(-64, 65, (side, side))
-    return (np.clip(disc * 64 // side, -640, 640) + noise).astype(np.float32) / 64
+    whole: Floats = (np.clip(disc * 64 // side, -640, 640) + noise).astype(np.float32)
+    return whole / np.float32(64)
 
 
 def kept(n: int) -> npt.NDArray[np.int64]:

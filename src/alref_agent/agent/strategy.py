@@ -19,7 +19,7 @@ from alref_agent.record import (
     ReferenceRecord,
     TargetRecord,
 )
-from alref_agent.tools.detection.detect_objects import ExpressionDetections
+from alref_agent.tools.detection.detect_objects import DetectedTarget, ExpressionDetections
 from alref_agent.tools.segmentation.segment_video import (
     ObjectArguments,
     PromptArguments,
@@ -175,6 +175,13 @@ def conclude(
         objects=sorted(records, key=lambda record: (int(record.exp_id), record.obj_id)),
         masks=masks,
     )
+
+
+def taken_for(target: DetectedTarget) -> str:
+    """How a detector understood words; one that reads sentences takes them as they are."""
+    if target.label == target.words.lower() and target.confidence == 1:
+        return f"The detector looked for {target.words!r}"
+    return f"{target.words!r} was taken for {target.label} ({target.confidence:.2f})"
 
 
 def nothing_sure(found: ExpressionDetections, n_frames: int, found_threshold: float) -> str:

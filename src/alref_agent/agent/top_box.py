@@ -11,7 +11,7 @@ from typing import Literal, Self
 import numpy as np
 
 from alref_agent.agent.boxes import iou, numbers
-from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure
+from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure, taken_for
 from alref_agent.config import Config
 from alref_agent.providers.llm import Llm
 from alref_agent.record import PivotRecord
@@ -103,10 +103,7 @@ def _choice(found: ExpressionDetections, frame: Detections, i: int) -> Choice:
     target = found.targets[frame.targets[i]]
     score, box = round(float(frame.scores[i]), 4), numbers(frame.boxes[i])
     return Choice(
-        reason=(
-            f"{target.words!r} was taken for {target.label} ({target.confidence:.2f}); its best "
-            f"box is on frame {frame.frame_idx} ({score:.2f})."
-        ),
+        reason=(f"{taken_for(target)}; its best box is on frame {frame.frame_idx} ({score:.2f})."),
         label=frame.phrases[i],
         score=score,
         target=int(frame.targets[i]),

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from alref_agent.agent.boxes import numbers, overlap
-from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure
+from alref_agent.agent.strategy import Answer, Choice, Finding, conclude, nothing_sure, taken_for
 from alref_agent.config import Config
 from alref_agent.providers.llm import Llm
 from alref_agent.record import PivotRecord
@@ -144,7 +144,7 @@ def _choice(found: ExpressionDetections, linked: LinkedTrack, track: BoxTrack) -
     surest = np.argsort(-track.scores, kind="stable")[:PIVOTS_IN_RECORD]
     return Choice(
         reason=(
-            f"{target.words!r} was taken for {target.label} ({target.confidence:.2f}); "
+            f"{taken_for(target)}; "
             f"{linked.id} is the best track for it: seen on {linked.n_detected} frames "
             f"from {linked.first_frame} to {linked.last_frame}, score {linked.score:.2f}."
         ),

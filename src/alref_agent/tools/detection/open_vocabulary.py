@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from alref_agent.tools.detection import words
+from alref_agent.tools.detection import lexicon, words
 from alref_agent.types import Detections, Grounding, Target
 
 _SPLITTING = re.compile(r"[.?\[\]<>|\x00-\x1f\x7f]")
@@ -48,9 +48,25 @@ def ground(expression: str, reason: str) -> Grounding:
 def count(expression: str) -> int:
     """How many objects an expression asks for: `the two dogs` 2, `the man and his dog` 2.
 
-    A plural without a number is taken for two; so much is read of English only.
+    What is named only to tell which one is meant (`a man with his bicycle`, `a person in a shirt and
+    a hat`) does not count: a sentence's main object stands first. A plural without a number is
+    taken for two; so much is read of English only.
     """
-    return max(1, sum(phrase.wanted for phrase in words.parse(expression).phrases))
+    first, *others = words.parse(expression).phrases or (None,)
+    if first is None:
+        return 1
+    text = caption(expression)
+    end = text.find(first.text) + len(first.text)
+    wanted = first.wanted
+    for phrase in others:
+        start = text.find(phrase.text, end)
+        between = text[end:start].replace(",", " , ").split()
+        joined = between and between[0] in {",", *lexicon.CONJUNCTIONS}
+        if start < 0 or not joined or lexicon.PREPOSITIONS & set(between):
+            break
+        wanted += phrase.wanted
+        end = start + len(phrase.text)
+    return wanted
 
 
 def nothing(frame_idx: int) -> Detections:
