@@ -16,7 +16,7 @@ demo: .venv/demo.stamp
 test: .venv/test.stamp
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-# Against the first publishers' own packages, in an environment of its own (5.5 GB); not in CI.
+# Against the first publishers' own packages, in an environment of its own (6 GB); not in CI.
 test-official: .venv-official/test.stamp
 	$(OFFICIAL)/python -m pytest tests/official tests/test_pixels.py
 

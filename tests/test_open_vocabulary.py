@@ -526,7 +526,9 @@ def test_half_of_a_checkpoint(copied: Path) -> None:
     assert "2 of its weights are missing (model.text_projection." in message
     save_file(weights, file, {"format": "pt"})
     os.truncate(file, file.stat().st_size // 2)
-    assert " cannot be loaded: its weights are cut short or damaged" in refused("grounding-dino", copied)
+    assert " cannot be loaded: its weights are cut short or damaged" in refused(
+        "grounding-dino", copied
+    )
     file.unlink()
     assert "lacks files of a model in transformers' format" in refused("grounding-dino", copied)
 

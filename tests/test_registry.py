@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from alref_agent import registry
+from alref_agent import build, registry
+from alref_agent.config import load_config, profiles
 from alref_agent.errors import MissingPackageError, UnknownNameError
 
 
@@ -50,3 +51,27 @@ def test_a_broken_import_of_its_own_is_not_hidden(
     _built_in(monkeypatch, tmp_path, "broken_inside", "import broken_inside.nothing")
     with pytest.raises(ModuleNotFoundError):
         registry.load("detector", "broken_inside")
+
+
+@pytest.mark.parametrize("profile", sorted(profiles()))
+def test_what_a_profile_names_is_there(profile: str) -> None:
+    config = load_config(profile, environment={})
+    for kind in ("detector", "segmenter"):
+        registry.check(kind, getattr(config, kind).name)
+    registry.check("strategy", build.strategy_name(config))
+
+
+@pytest.mark.parametrize(
+    ("profile", "settings", "strategy"),
+    [
+        ("paper", [], "gpt-ps"),
+        ("paper", ["llm.model=none"], "top-box"),
+        ("fast", [], "top-track"),
+        ("offline", [], "top-track"),
+        ("offline", ["llm.model=gpt-4"], "gpt-ps"),
+        ("offline", ["fallback=top-box"], "top-box"),
+        ("paper", ["llm.model=none", "strategy=top-track"], "top-track"),
+    ],
+)
+def test_the_strategy_that_settings_mean(profile: str, settings: list[str], strategy: str) -> None:
+    assert build.strategy_name(load_config(profile, None, settings, {})) == strategy

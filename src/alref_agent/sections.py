@@ -126,8 +126,8 @@ class DetectorConfig(Section):
     name: str = "ssd"
     """Which backend; a plug-in may bring others."""
     model: str | None = None
-    """A hub id (with `@revision`), a local folder or file, for `vlm` an LLM as `llm.model` takes it;
-    None: the backend's own."""
+    """A hub id (with `@revision`), a local folder or file; for `vlm` an LLM, as `llm.model` takes
+    it; None: the backend's own."""
     box_threshold: float = Field(0.1, ge=0, le=1)
     """The least score of a box; weak boxes help to link a track."""
     found_threshold: float = Field(0.2, ge=0, le=1)

@@ -108,7 +108,8 @@ def _from_hub(source: Source, cause: BaseException) -> str | None:
         )
     if isinstance(cause, RevisionNotFoundError):
         newest = "" if source.revision else f", {source.place}@main is the newest"
-        return f"{source.called}: {source.place} has no revision {source.wanted!r}; see {page}{newest}."
+        wanted = f"{source.place} has no revision {source.wanted!r}"
+        return f"{source.called}: {wanted}; see {page}{newest}."
     if isinstance(cause, RepositoryNotFoundError):
         return (
             f"{source.called}: the hub has no model {source.place!r}; for a private one, log in "

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import nn
 from transformers import GroundingDinoForObjectDetection, MMGroundingDinoForObjectDetection
@@ -16,42 +14,15 @@ from transformers.models.grounding_dino.image_processing_pil_grounding_dino impo
 )
 
 from alref_agent.config import Config
-from alref_agent.errors import ConfigError
 from alref_agent.tools.detection.checkpoint import Checkpoint, Kind, find
 from alref_agent.tools.detection.open_vocabulary import caption, ground, nothing
-from alref_agent.tools.detection.selection import Limits, corners, select
+from alref_agent.tools.detection.selection import Limits
+from alref_agent.tools.detection.sentences import Sentence, candidates, read
 from alref_agent.types import Detections, Frame, Grounding
 
 SINCE = (5, 23)
 """Earlier versions of transformers give the words of a text wrong positions, and some of them give
 all layers of MM-GroundingDINO's decoder the first one's head: boxes that show nothing."""
-
-
-@dataclass(frozen=True, eq=False)
-class Text:
-    """An expression, as the network reads it."""
-
-    caption: str
-    """One phrase that ends with a full stop."""
-    inputs: dict[str, torch.Tensor]
-    """`input_ids` and so on, `(1, T)` each."""
-    known: bool
-    """Whether the model knows any word of it."""
-    words: tuple[int | None, ...]
-    """`T`: of which word each token is a part; None for those that are no part of the phrase."""
-    spans: tuple[tuple[int, int], ...]
-    """Where each word stands in the caption."""
-
-    def phrase(self, tokens: Sequence[int]) -> str:
-        """The words that these tokens belong to; all words where there are none."""
-        chosen = sorted({word for i in tokens if (word := self.words[i]) is not None})
-        runs: list[list[int]] = []
-        for word in chosen or range(len(self.spans)):
-            if runs and word == runs[-1][-1] + 1:
-                runs[-1].append(word)
-            else:
-                runs.append([word])
-        return " ".join(self.caption[self.spans[r[0]][0] : self.spans[r[-1]][1]] for r in runs)
 
 
 class GroundingDino:
@@ -169,53 +140,26 @@ class GroundingDino:
         if not self.ground(expression).targets:
             return [nothing(i) for i in frames]
         text = self._text(expression)
-        n_tokens = len(text.words)
-        given = {name: tensor.expand(len(frames), -1) for name, tensor in text.inputs.items()}
+        given = {
+            name: tensor.to(self._checkpoint.device).expand(len(frames), -1)
+            for name, tensor in text.inputs.items()
+        }
         out = self._model(**pictures, **given)
-        logits = out.logits[..., :n_tokens].float()
-        found = []
-        for (i, frame), chances, boxes in zip(
-            frames.items(),
-            self._checkpoint.numbers(logits.sigmoid()),
-            self._checkpoint.numbers(out.pred_boxes),
-            strict=True,
-        ):
-            height, width = frame.shape[:2]
-            scores = chances.max(axis=1)
-            kept, which = select(corners(boxes, width, height), scores, height, width, limits)
-            phrases = tuple(
-                text.phrase(np.flatnonzero(row >= self._text_threshold).tolist())
-                for row in chances[which]
+        chances = out.logits[..., : len(text.words)].float().sigmoid()
+        return [
+            candidates(text, on_frame, boxes, i, frame, limits, self._text_threshold)
+            for (i, frame), on_frame, boxes in zip(
+                frames.items(),
+                self._checkpoint.numbers(chances),
+                self._checkpoint.numbers(out.pred_boxes),
+                strict=True,
             )
-            zeros = np.zeros(len(which), np.int32)
-            found.append(Detections(i, kept, scores[which], phrases, zeros))
-        return found
-
-    def _read(self, expression: str) -> Text:
-        settings, tokenizer = self._checkpoint.settings, self._checkpoint.tokenizer
-        written = caption(expression) + "."
-        encoded = tokenizer(written, return_tensors="pt", return_token_type_ids=True)
-        n_tokens = encoded["input_ids"].shape[1]
-        most = min(settings.max_text_len, settings.text_config.max_position_embeddings)
-        if n_tokens > most:
-            raise ConfigError(
-                f"The expression {written[:40]!r}… is too long: it has {n_tokens} tokens, and "
-                f"{self._checkpoint.source.called} reads {most} at most. Shorten it."
-            )
-        words = encoded.word_ids(0)
-        spans = [
-            encoded.word_to_chars(0, word) for word in dict.fromkeys(words) if word is not None
         ]
-        stop = len(spans) - 1
-        ids = encoded["input_ids"][0].tolist()
-        inner = [token for token, word in zip(ids, words, strict=True) if word not in (None, stop)]
-        return Text(
-            written,
-            {name: encoded[name].to(self._checkpoint.device) for name in encoded},
-            any(token != tokenizer.unk_token_id for token in inner),
-            tuple(None if word == stop else word for word in words),
-            tuple((span.start, span.end) for span in spans[:stop]),
-        )
+
+    def _read(self, expression: str) -> Sentence:
+        settings = self._checkpoint.settings
+        most = min(settings.max_text_len, settings.text_config.max_position_embeddings)
+        return read(expression, self._checkpoint.tokenizer, most, self._checkpoint.source.called)
 
 
 class MmGroundingDino(GroundingDino):

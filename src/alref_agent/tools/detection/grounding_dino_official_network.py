@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import nn
-from transformers import BertConfig, BertModel
+from transformers import BertModel, PreTrainedConfig
 
 from alref_agent.types import Frame
 
@@ -34,7 +34,7 @@ _SPLITTING = ("[CLS]", "[SEP]", ".", "?")
 """Tokens between which the words of a phrase see one another."""
 
 
-class Text(BertModel):
+class Text(BertModel):  # type: ignore[no-untyped-call]
     """BERT as the package calls it, with one `(words, words)` mask a text."""
 
     def forward(self, input_ids: Any = None, attention_mask: Any = None, **options: Any) -> Any:
@@ -107,7 +107,7 @@ class Once(nn.Module):
         return self._backbone[part]
 
 
-def build(args: SimpleNamespace, tokenizer: Any, bert: BertConfig) -> Network:
+def build(args: SimpleNamespace, tokenizer: Any, bert: PreTrainedConfig) -> Network:
     """A network with random weights, for inference.
 
     Args:
@@ -119,7 +119,9 @@ def build(args: SimpleNamespace, tokenizer: Any, bert: BertConfig) -> Network:
         warnings.simplefilter("ignore")
         # Computing parts again to save memory is for training only.
         args.use_checkpoint = args.use_transformer_ckpt = False
-        return Network(args, build_backbone(args), tokenizer, Text(bert)).eval()
+        network = Network(args, build_backbone(args), tokenizer, Text(bert))  # type: ignore[arg-type]
+    network.eval()
+    return network
 
 
 def prepare(frames: Collection[Frame], device: torch.device) -> Any:

@@ -48,8 +48,8 @@ def ground(expression: str, reason: str) -> Grounding:
 def count(expression: str) -> int:
     """How many objects an expression asks for: `the two dogs` 2, `the man and his dog` 2.
 
-    What is named only to tell which one is meant (`a man with his bicycle`, `a person in a shirt and
-    a hat`) does not count: a sentence's main object stands first. A plural without a number is
+    What is named only to tell which one is meant (`a man with his bicycle`, `a person in a shirt
+    and a hat`) does not count: a sentence's main object stands first. A plural without a number is
     taken for two; so much is read of English only.
     """
     first, *others = words.parse(expression).phrases or (None,)
