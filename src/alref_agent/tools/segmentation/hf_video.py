@@ -13,13 +13,12 @@ from transformers import PreTrainedConfig
 
 from alref_agent.config import Config
 from alref_agent.errors import ConfigError
-from alref_agent.tools.segmentation.checks import check_prompts
-from alref_agent.tools.segmentation.cues import Course, courses
+from alref_agent.tools.segmentation.cues import Course
 from alref_agent.tools.segmentation.hf_attention import narrow
 from alref_agent.tools.segmentation.hf_session import SessionFollower, Shown
 from alref_agent.tools.segmentation.network import Features, Outlook
 from alref_agent.tools.segmentation.pixels import full_size, pixels
-from alref_agent.tools.segmentation.sweeps import sweep
+from alref_agent.tools.segmentation.sweeps import object_masks
 from alref_agent.types import Frame, Mask, ObjectMask, Prompt, Video
 from alref_agent.weights.devices import choose_device, choose_dtype
 from alref_agent.weights.loading import described, find_weights, full_memory_explained, load_weights
@@ -178,27 +177,15 @@ class HfSegmenter:
         cls._found(config)
 
     def segment(self, video: Video, prompts: Sequence[Prompt]) -> Iterator[ObjectMask]:
-        """Carry every object's prompts through the whole video, in two sweeps over it.
-
-        Objects do not know one another: their masks may overlap, and none changes with what else
-        is asked for.
+        """Carry every object's prompts through the whole video; see `object_masks`.
 
         Raises:
             ConfigError: A prompt that does not fit the video.
             ModelError: Memory is full.
         """
-        check_prompts(video, prompts)
-        settings = self._config.segmenter
-        size = (video.height, video.width)
-        ways = courses(prompts, settings.max_prompts)
-        with full_memory_explained(self.version, self._network.device, self._remedy(self._config)):
-            for sight in sweep(self._network, video, ways, settings.feature_memory * 2**20):
-                yield ObjectMask(
-                    sight.obj_id,
-                    sight.frame_idx,
-                    self._network.mask(sight.outlook, size),
-                    sight.outlook.score,
-                )
+        remedy = self._remedy(self._config)
+        with full_memory_explained(self.version, self._network.device, remedy):
+            yield from object_masks(self._network, video, prompts, self._config.segmenter)
 
 
 def resized(settings: PreTrainedConfig, side: int | None, title: str) -> PreTrainedConfig:

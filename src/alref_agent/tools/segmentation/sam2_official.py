@@ -15,8 +15,6 @@ from typing import Self
 import torch
 
 from alref_agent.config import Config
-from alref_agent.tools.segmentation.checks import check_prompts
-from alref_agent.tools.segmentation.cues import courses
 from alref_agent.tools.segmentation.sam2_official_build import (
     TAKER,
     build,
@@ -24,7 +22,7 @@ from alref_agent.tools.segmentation.sam2_official_build import (
     config_file,
 )
 from alref_agent.tools.segmentation.sam2_official_state import OfficialNetwork
-from alref_agent.tools.segmentation.sweeps import sweep
+from alref_agent.tools.segmentation.sweeps import object_masks
 from alref_agent.types import ObjectMask, Prompt, Video
 from alref_agent.weights.devices import choose_device, choose_dtype
 from alref_agent.weights.loading import full_memory_explained
@@ -87,27 +85,15 @@ class Sam2Official:
         return original, config_file(config, original)
 
     def segment(self, video: Video, prompts: Sequence[Prompt]) -> Iterator[ObjectMask]:
-        """Carry every object's prompts through the whole video, in two sweeps over it.
-
-        Objects do not know one another: their masks may overlap, and none changes with what else
-        is asked for.
+        """Carry every object's prompts through the whole video; see `object_masks`.
 
         Raises:
             ConfigError: A prompt that does not fit the video.
             ModelError: Memory is full.
         """
-        check_prompts(video, prompts)
-        settings = self._config.segmenter
-        size = (video.height, video.width)
-        ways = courses(prompts, settings.max_prompts)
-        with full_memory_explained(self.version, self._network.device, _remedy(self._config)):
-            for sight in sweep(self._network, video, ways, settings.feature_memory * 2**20):
-                yield ObjectMask(
-                    sight.obj_id,
-                    sight.frame_idx,
-                    self._network.mask(sight.outlook, size),
-                    sight.outlook.score,
-                )
+        remedy = _remedy(self._config)
+        with full_memory_explained(self.version, self._network.device, remedy):
+            yield from object_masks(self._network, video, prompts, self._config.segmenter)
 
 
 def _remedy(config: Config) -> str:

@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from alref_agent.tools.segmentation.cues import Course
+from alref_agent.sections import SegmenterConfig
+from alref_agent.tools.segmentation.checks import check_prompts
+from alref_agent.tools.segmentation.cues import Course, courses
 from alref_agent.tools.segmentation.features import FeatureStore
 from alref_agent.tools.segmentation.network import Features, Follower, Network, Outlook
-from alref_agent.types import Frame, Video
+from alref_agent.types import Frame, ObjectMask, Prompt, Video
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,31 @@ class Sight:
     obj_id: int
     frame_idx: int
     outlook: Outlook
+
+
+def object_masks(
+    network: Network, video: Video, prompts: Sequence[Prompt], settings: SegmenterConfig
+) -> Iterator[ObjectMask]:
+    """Carry every object's prompts through the whole video; what `Segmenter.segment` shall do.
+
+    Objects do not know one another: their masks may overlap, and none changes with what else is
+    asked for.
+
+    Args:
+        network: What sees.
+        video: Read twice.
+        prompts: Of all objects.
+        settings: `max_prompts` and `feature_memory` are read.
+
+    Raises:
+        ConfigError: A prompt that does not fit the video.
+    """
+    check_prompts(video, prompts)
+    ways = courses(prompts, settings.max_prompts)
+    size = (video.height, video.width)
+    for sight in sweep(network, video, ways, settings.feature_memory * 2**20):
+        mask = network.mask(sight.outlook, size)
+        yield ObjectMask(sight.obj_id, sight.frame_idx, mask, sight.outlook.score)
 
 
 def sweep(
