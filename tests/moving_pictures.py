@@ -41,6 +41,10 @@ class MadeVideo:
     def frame(self, frame_idx: int) -> Frame:
         return self._draw(frame_idx)
 
+    def frames_at(self, frame_idxs: Sequence[int]) -> Iterator[tuple[int, Frame]]:
+        for idx in frame_idxs:
+            yield idx, self._draw(idx)
+
     def frames(
         self, start: int = 0, stop: int | None = None, step: int = 1
     ) -> Iterator[tuple[int, Frame]]:

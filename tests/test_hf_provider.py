@@ -28,6 +28,7 @@ from alref_agent.errors import ConfigError, LlmError, MissingPackageError
 from alref_agent.providers.hf_chat import Chat
 from alref_agent.providers.messages import Message, Picture, Reply, Request, Sampling, ToolCall
 from alref_agent.providers.transformers import Transformers
+from alref_agent.weights.devices import choose_device
 from alref_agent.weights.source import LLM, Source
 from tiny_models import COMMIT, FAMILIES, TURNS, Family, edit, serve_hub, tiny_llm, tiny_vlm
 
@@ -561,6 +562,18 @@ def test_too_large_for_the_memory(llm: Path) -> None:
     model = Full.from_config(str(llm), Config(device="cpu"))
     with pytest.raises(LlmError, match="does not fit into the memory of cpu: take a smaller model"):
         model.complete(ask("Hello"))
+
+
+def test_numbers_of_devices_are_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda") == choose_device("auto") == torch.device("cuda", 0)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    assert choose_device("cpu") == torch.device("cpu")
+    # To torch, 256 is 0 and the last one is an error of its own.
+    for number in (2, 256, 257, 10**20):
+        with pytest.raises(ConfigError, match=f"^device=cuda:{number}: torch .* finds no such"):
+            choose_device(f"cuda:{number}")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from alref_agent.errors import OutputError
 from alref_agent.weights.catalogue import catalogue, default, kinds, nearest
 from alref_agent.weights.chosen import users
-from alref_agent.weights.layout import needed, tensors_problem
+from alref_agent.weights.layout import needed, tensors_problem, weights_problem
 from alref_agent.weights.manifest import Pull, PulledFile, pull_of, pulls
 from model_hub import Files, Hub, served
 from tiny_segmenters import save, tiny_sam2
@@ -49,6 +50,15 @@ for name in sys.argv[1:]:
 Answer = tuple[int, str, str]
 ID = "tiny/sam2"
 TOKEN = "hf_a_secret_that_nobody_may_see"
+
+
+def offsets(*pairs: tuple[int, int]) -> bytes:
+    """A safetensors file whose tensors say that they lie there."""
+    header = {
+        str(i): {"dtype": "U8", "shape": [1], "data_offsets": pair} for i, pair in enumerate(pairs)
+    }
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(max(end for _, end in pairs))
 
 
 def tensors(n: int = 4000, value: int = 0) -> bytes:
@@ -215,6 +225,9 @@ def test_of_several_formats_one_is_taken() -> None:
         (struct.pack("<Q", 2) + b"[]", "is no safetensors file"),
         (struct.pack("<Q", 8) + b'{"w": 1}', "is no safetensors file"),
         (b"<html>Please log in</html>", "is no safetensors file"),
+        (offsets((0, 9), (3, 3)), None),
+        (offsets((0, 9), (4, 3)), "is no safetensors file"),
+        (offsets((0, 9), (-1, 3)), "is no safetensors file"),
     ],
 )
 def test_what_is_wrong_with_a_file_of_tensors(
@@ -224,6 +237,26 @@ def test_what_is_wrong_with_a_file_of_tensors(
     file.write_bytes(content)
     found = tensors_problem(file)
     assert found == said if said is None else (found or "").startswith(said)
+
+
+def test_what_is_wrong_with_weights_that_torch_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "model.pt"
+    for old in (False, True):
+        torch.save({"a": torch.zeros(999)}, file, _use_new_zipfile_serialization=not old)
+        assert weights_problem(file) is None
+    torch.save({"a": torch.zeros(999)}, file)
+    content = file.read_bytes()
+    for wrong, said in (
+        (content[:-100], "is cut short or damaged"),
+        (content[:100], "is cut short or damaged"),
+        (b"", "is no file of weights"),
+        (b"junk", "is no file of weights"),
+        (b"<html>Please log in</html>", "is no file of weights"),
+    ):
+        file.write_bytes(wrong)
+        assert weights_problem(file) == said
+    file.unlink()
+    assert weights_problem(file) == "cannot be read: No such file or directory"
 
 
 def test_a_model_is_pulled_checked_and_found_without_the_hub(
@@ -377,6 +410,41 @@ def test_what_is_wrong_on_this_machine_is_found_and_mended(
     assert "it is gone from " in bad()
 
 
+def test_what_pulling_again_does_not_mend_says_so(
+    hub: Hub, run: Callable[..., list[Answer]], tmp_path: Path
+) -> None:
+    hub.add("tiny/llama", model("llama"))
+    hub.add(ID, model() | {"model.safetensors": tensors()[:-9]})
+    hub.add("tiny/dino", model("grounding-dino") | {"vocab.txt": b"dog"})
+    llama, cut, dino, checked, listed, facts = run(
+        "pull tiny/llama", f"pull {ID}", "pull tiny/dino", "check", "list", "list --json"
+    )
+    assert llama[0] == cut[0] == dino[0] == 0
+    assert "announced; it is of the kind 'llama', which no backend takes: " in llama[1]
+    assert "no backend" not in cut[1] + dino[1]
+    assert checked[0] == 1
+    of = dict(line.removeprefix("BAD ").strip().split("@", 1) for line in checked[1].splitlines())
+    assert ", which no backend takes (edgetam, " in of["tiny/llama"]
+    assert of["tiny/llama"].endswith(": take another model; see `models list`")
+    assert ", as it came from the hub: take another revision (--revision) or another" in of[ID]
+    assert of["good  tiny/dino"]
+    # What the catalogue does not have is listed as well.
+    rows = {row.split()[0]: row.split()[1:] for row in listed[1].splitlines()}
+    commit = rows["tiny/dino"][-2]
+    unknown = ["not", "known", "here", "pulled", commit, "-"]
+    assert rows["tiny/dino"] == ["grounding-dino", "-", *unknown]
+    assert rows["tiny/llama"][:2] == ["-", "-"]
+    (fact,) = [fact for fact in json.loads(facts[1]) if fact["id"] == "tiny/dino"]
+    assert fact["known"] is False and fact["commit"].startswith(commit)
+    assert set(fact) == set(json.loads(facts[1])[0])
+
+
+def test_without_a_command_the_help_is_shown(run: Callable[..., list[Answer]]) -> None:
+    ((status, out, said),) = run("")
+    assert (status, out) == (2, "")
+    assert said.startswith("Usage: ") and "\n  check  Are models on this machine whole" in said
+
+
 def test_folders_are_checked(run: Callable[..., list[Answer]], tmp_path: Path) -> None:
     def folder(name: str, files: Files) -> None:
         (tmp_path / name).mkdir()
@@ -386,6 +454,16 @@ def test_folders_are_checked(run: Callable[..., list[Answer]], tmp_path: Path) -
 
     folder("good", sharded())
     folder("text", model("grounding-dino"))
+    words = {"tokenizer.json": b"{}", "vocab.txt": b"dog"}
+    folder("seen", model("grounding-dino") | words)
+    folder("pictures", model("owlv2") | words)
+    (tmp_path / "pictures" / "preprocessor_config.json").unlink()
+    folder("newer", model("owlv2") | words | {"processor_config.json": b"{}"})
+    (tmp_path / "newer" / "preprocessor_config.json").unlink()
+    folder("words", model("mm-grounding-dino") | words | {"tokenizer.json": b"{"})
+    folder("settled", model("owlv2") | {"vocab.json": b"{}", "preprocessor_config.json": b"["})
+    folder("pickled", {"config.json": b'{"model_type": "sam2"}', "pytorch_model.bin": b"junk"})
+    (tmp_path / "junk.pt").write_bytes(b"junk")
     folder("other", model("llama"))
     folder("empty", {})
     folder("settings", {"config.json": b'{"model_type": "sam2_video"}'})
@@ -393,15 +471,23 @@ def test_folders_are_checked(run: Callable[..., list[Answer]], tmp_path: Path) -
     folder("half", sharded())
     (tmp_path / "half" / "model-00001-of-00002.safetensors").unlink()
     folder("cut", model() | {"model.safetensors": tensors()[:500]})
-    names = ["good", "text", "other", "empty", "settings", "broken", "half", "cut"]
+    good = ["good", "seen", "newer"]
+    bad = ["text", "other", "empty", "settings", "broken", "half", "cut", "pictures", "words"]
+    names = [*good, *bad, "settled", "pickled", "junk.pt"]
     answers = run(*(f"check ./{name}" for name in names), "check ./nothing", "path ./good",
                   "path ./settings")  # fmt: skip
     said = dict(zip(names, answers, strict=False))
-    assert said["good"][0] == 0
+    assert [said[name][0] for name in good] == [0] * len(good)
     assert said["good"][1].startswith("good  ./good: 4 files, 0.0 MB, not pulled by this program")
-    assert all(said[name][0] == 1 for name in names[1:])
+    assert all(said[name][0] == 1 for name in names[len(good) :])
     assert "it has no tokenizer" in said["text"][1]
+    assert "preprocessor_config.json is missing: get it again" in said["pictures"][1]
+    assert "tokenizer.json is broken: get it again" in said["words"][1]
+    assert "preprocessor_config.json is broken: get it again" in said["settled"][1]
+    assert "pytorch_model.bin is no file of weights: get it again" in said["pickled"][1]
+    assert "./junk.pt: it is no file of weights: get it again" in said["junk.pt"][1]
     assert "of the kind 'llama', which no backend takes (edgetam, " in said["other"][1]
+    assert said["other"][1].endswith("take another model; see `models list`\n")
     assert "config.json is missing: get it again" in said["empty"][1]
     assert "it has no weights (model.safetensors)" in said["settings"][1]
     assert "config.json is broken" in said["broken"][1]
@@ -450,6 +536,12 @@ def test_errors_are_one_line(hub: Hub, run: Callable[..., list[Answer]], tmp_pat
         "pull": "Name what to pull: an ID of `models list`, or --profile paper.",
         "pull ./here": "is on this machine: `alref-agent models check ./here`",
         "path facebook/sam2.1-hiera-tinny": "Did you mean facebook/sam2.1-hiera-tiny?",
+        f"path {ID}@/bin/ls": f"{ID}@/bin/ls: '/bin/ls' is no revision: give a branch, tag or",
+        f"check {ID}@../../../x": "'../../../x' is no revision: give a branch, tag or commit.",
+        f"pull {ID} --revision a/../b": "'a/../b' is no revision: give a branch, tag or commit.",
+        "check ~no-such-user/x": "~no-such-user/x cannot be read: ",
+        "path ~no-such-user/x": "~no-such-user/x cannot be read: ",
+        "pull ~no-such-user/x": "~no-such-user/x cannot be read: ",
         f"path {ID}@v1": f"is not on this machine: alref-agent models pull {ID} --revision v1.",
     }
     answers = run(*commands)

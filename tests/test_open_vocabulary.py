@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -220,10 +221,46 @@ def test_boxes_are_those_of_the_library(folder: Callable[[Family], Path], family
     assert found.targets.tolist() == [0] * len(order)
 
 
-def test_boxes_of_owlv2_are_those_of_the_library(folder: Callable[[Family], Path]) -> None:
+@pytest.mark.parametrize("family", ["grounding-dino", "mm-grounding-dino"])
+@pytest.mark.parametrize("upright", [False, True])
+def test_strips_with_fewer_positions_than_queries(
+    tmp_path: Path, family: Family, upright: bool
+) -> None:
+    """They are filled up as the library fills up the smaller pictures of a batch."""
+    at = tiny_detector(tmp_path / family, family, num_queries=100)
+    strip = frame(0, 24, 2000)
+    strip = np.ascontiguousarray(strip.swapaxes(0, 1)) if upright else strip
+    model = getattr(tr, KINDS[family].kind.model.__name__).from_pretrained(at).eval()
+    kind: Any = GroundingDinoImageProcessorPil
+    # 2 x 160 pixels are 20 + 10 + 5 + 3 positions of the four maps, 34 x 160 are 143.
+    size = {"height": 160, "width": 34} if upright else {"height": 34, "width": 160}
+    pictures = kind.from_pretrained(at, pad_size=size)(Image.fromarray(strip), return_tensors="pt")
+    assert 0 < pictures.pixel_mask.sum() < pictures.pixel_mask.numel() / 10
+    text = tr.BertTokenizer.from_pretrained(at)("the dog.", return_tensors="pt")
+    with torch.inference_mode():
+        out = model(**pictures, **text)
+    expected = corners(out.pred_boxes[0].numpy(), strip.shape[1], strip.shape[0])
+
+    detector = made(family, at, **ALL)
+    ((found,),) = detector.detect({3: strip}, ["the dog"])
+    inside = np.clip(expected, 0, [*strip.shape[1::-1]] * 2)
+    large = (inside[:, 2:] - inside[:, :2] >= 1).all(axis=1)
+    assert len(found.scores) == large.sum() > 20
+    for box in found.boxes:
+        assert np.abs(inside[large] - box).max(axis=1).min() < 1e-2
+    # Several frames at once are filled up alike.
+    ((one,), _) = detector.detect({3: strip, 4: strip[::-1]}, ["the dog"])
+    same(one, found)
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 200), (200, 120)])
+def test_boxes_of_owlv2_are_those_of_the_library(
+    folder: Callable[[Family], Path], height: int, width: int
+) -> None:
     at = folder("owlv2")
+    picture = frame(0, height, width)
     texts = ["the red dog", "a man on the left of the car and a woman in a red shirt"]
-    found = made("owlv2", at, **ALL).detect({3: FRAMES[0]}, texts)[0]
+    found = made("owlv2", at, **ALL).detect({3: picture}, texts)[0]
 
     kind: Any = tr.Owlv2Processor
     processor = kind(
@@ -231,7 +268,7 @@ def test_boxes_of_owlv2_are_those_of_the_library(folder: Callable[[Family], Path
     )
     model: Any = tr.Owlv2ForObjectDetection.from_pretrained(at)
     inputs = processor(
-        images=Image.fromarray(FRAMES[0]), text=[texts], truncation=True, return_tensors="pt"
+        images=Image.fromarray(picture), text=[texts], truncation=True, return_tensors="pt"
     )
     assert inputs.input_ids.shape == (2, 16)
     with torch.inference_mode():
@@ -239,9 +276,9 @@ def test_boxes_of_owlv2_are_those_of_the_library(folder: Callable[[Family], Path
     for number, answer in enumerate(found):
         logits = out.logits[..., number : number + 1]
         (expected,) = processor.post_process_grounded_object_detection(
-            dataclasses.replace(out, logits=logits), threshold=0, target_sizes=[(120, 200)]
+            dataclasses.replace(out, logits=logits), threshold=0, target_sizes=[(height, width)]
         )
-        boxes = np.clip(expected["boxes"].numpy(), 0, [200, 120, 200, 120])
+        boxes = np.clip(expected["boxes"].numpy(), 0, [width, height, width, height])
         large = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
         order = [i for i in np.argsort(-expected["scores"].numpy(), kind="stable") if large[i]]
         assert 10 < len(order) == len(answer.scores)
@@ -367,6 +404,40 @@ def test_bfloat16_is_for_what_is_multiplied(
         made(family, folder(family), dtype="float16")
 
 
+def test_boxes_of_owlv2_are_computed_with_all_bits(folder: Callable[[Family], Path]) -> None:
+    detector: Any = made("owlv2", folder("owlv2"), **ALL, dtype="bfloat16")
+    seen: dict[str, set[torch.dtype]] = {"box_head": set(), "class_head": set()}
+    for name, part in detector._model.named_modules():
+        if isinstance(part, torch.nn.Linear) and (head := name.partition(".")[0]) in seen:
+            part.register_forward_hook(
+                lambda part, given, out, head=head: seen[head].add(out.dtype)
+            )
+    detector.detect({0: FRAMES[0]}, ["the red dog"])
+    assert seen == {"box_head": {torch.float32}, "class_head": {torch.bfloat16}}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_is_said_of_long_texts_and_least_pictures(
+    folder: Callable[[Family], Path], family: Family, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # In a process of its own: what the library says, it says to the stream of its first import.
+    script = (
+        "import sys, numpy as np\n"
+        "from alref_agent.config import load_config\n"
+        "from alref_agent.errors import ConfigError\n"
+        "from alref_agent.registry import load\n"
+        "given = {'detector.model': sys.argv[2], 'device': 'cpu'}\n"
+        "config = load_config(settings=given, environment={})\n"
+        "detector = load('detector', sys.argv[1]).from_config(config)\n"
+        "try:\n    detector.ground('dog ' * 600)\n"
+        "except ConfigError:\n    pass\n"
+        "detector.detect({0: np.zeros((1, 1, 3), np.uint8)}, ['dog'])\n"
+    )
+    at = str(folder(family))
+    done = subprocess.run([sys.executable, "-c", script, family, at], timeout=240, check=True)
+    assert done.returncode == 0 and capfd.readouterr() == ("", "")
+
+
 def test_numbers_that_are_none(copied: Path) -> None:
     weights = load_file(copied / "model.safetensors")
     weights["model.text_projection.bias"].fill_(float("nan"))
@@ -381,13 +452,24 @@ def test_too_large_for_the_memory(folder: Callable[[Family], Path]) -> None:
             torch.empty(2**50)  # more than any machine has
             raise AssertionError
 
-    detector = Full.from_config(settings(folder("grounding-dino")))
-    with pytest.raises(ModelError) as caught:
-        detector.detect({0: FRAMES[0]}, ["the dog"])
-    assert "does not fit into the memory of cpu: take a smaller model (--set detector.model=" in (
-        str(caught.value)
-    )
-    assert "--set detector.batch_size=1" in str(caught.value)
+    def said(model: str, n: int) -> str:
+        detector = Full.from_config(settings(folder("grounding-dino"), batch_size=n))
+        known = detector._checkpoint
+        source = dataclasses.replace(known.source, name=model, place=model, local=False)
+        detector._checkpoint = dataclasses.replace(known, source=source)
+        with pytest.raises(ModelError) as caught:
+            detector.detect({0: FRAMES[0]}, ["the dog"])
+        return str(caught.value)
+
+    # Only what is not done already is advised.
+    full = "does not fit into the memory of cpu: "
+    smaller = "take a smaller model (--set detector.model=IDEA-Research/grounding-dino-tiny)"
+    fewer = "look at fewer frames at once (--set detector.batch_size=1)"
+    base, tiny = "IDEA-Research/grounding-dino-base", GroundingDino.kind.smallest
+    assert said(base, 4) == f"{base} {full}{smaller}, or {fewer}."
+    assert said(base, 1) == f"{base} {full}{smaller}."
+    assert said(tiny, 4) == f"{tiny} {full}{fewer}."
+    assert said(tiny, 1) == f"{tiny} {full}take another machine, or --profile offline."
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -526,11 +608,9 @@ def test_half_of_a_checkpoint(copied: Path) -> None:
     assert "2 of its weights are missing (model.text_projection." in message
     save_file(weights, file, {"format": "pt"})
     os.truncate(file, file.stat().st_size // 2)
-    assert " cannot be loaded: its weights are cut short or damaged" in refused(
-        "grounding-dino", copied
-    )
+    assert " is not whole: model.safetensors is cut short: " in refused("grounding-dino", copied)
     file.unlink()
-    assert "lacks files of a model in transformers' format" in refused("grounding-dino", copied)
+    assert " is not whole: it has no weights" in refused("grounding-dino", copied)
 
 
 @pytest.mark.parametrize(
@@ -545,6 +625,44 @@ def test_a_folder_that_lacks_a_part(copied: Path, name: str, said: str) -> None:
     (copied / "vocab.txt").unlink()
     with pytest.raises(ModelError, match=f"^copied@.*{said}"):
         GroundingDino.check(settings(copied))
+
+
+OWL = {"image_processor_type": "Owlv2ImageProcessor"}
+DINO = {"image_processor_type": "GroundingDinoImageProcessor"}
+
+
+@pytest.mark.parametrize(
+    ("family", "spoiled", "said"),
+    [
+        ("grounding-dino", {"image_mean": [0.1, 0.2]}, r"does not work \(ValueError: mean must"),
+        ("grounding-dino", {"resample": 99}, r"does not work \(ValueError: Unknown resampling"),
+        ("grounding-dino", {"image_std": [0, 0, 0]}, "makes what are no numbers"),
+        ("mm-grounding-dino", {"rescale_factor": float("nan")}, "makes what are no numbers"),
+        (
+            "grounding-dino",
+            {"size": {"shortest_edge": 1, "longest_edge": 2}},
+            "makes pictures of 1 x 1 pixels, which show nothing",
+        ),
+        ("grounding-dino", OWL, "is that of another kind of model .Owlv2ImageProcessor, not Gr"),
+        ("owlv2", DINO, "is that of another kind of model .GroundingDinoImageProcessor, not Owl"),
+        ("owlv2", {"size": {"height": 0, "width": 0}}, "does not work"),
+        (
+            "owlv2",
+            {"size": {"height": 50, "width": 70}},
+            "makes pictures of 50 x 70 pixels, and the model takes 96 x 96",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_settings_of_pictures_that_do_not_fit(
+    folder: Callable[[Family], Path], tmp_path: Path, family: Family, spoiled: Any, said: str
+) -> None:
+    at = shutil.copytree(folder(family), tmp_path / "spoiled")
+    edit(at / "preprocessor_config.json", **spoiled)
+    with pytest.raises(ModelError) as caught:
+        KINDS[family].check(settings(at))
+    what = r"^spoiled@\w+: what it says of pictures \(preprocessor_config\.json\) "
+    assert re.search(f"{what}{said}.*: get the model again\\.$", str(caught.value))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

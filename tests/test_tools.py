@@ -11,7 +11,8 @@ from PIL import Image
 
 from alref_agent.errors import BackendError, ConfigError, UnknownNameError
 from alref_agent.tools.detection.detect_objects import DetectObjects
-from alref_agent.tools.tool import Toolbox
+from alref_agent.tools.segmentation.segment_video import SegmentVideo
+from alref_agent.tools.tool import Backend, Toolbox
 from alref_agent.types import Detections
 from alref_agent.workspace import Workspace
 from doubles import (
@@ -304,6 +305,16 @@ def test_wrong_prompts_say_what_is_wrong(space: Workspace, objects: list[Any], s
     with pytest.raises(ConfigError) as error:
         toolbox().named("segment_video")(space, objects=objects)
     assert said in str(error.value)
+
+
+def test_wrong_prompts_are_refused_before_a_model_is_loaded(space: Workspace) -> None:
+    def load() -> Any:
+        raise AssertionError("it was loaded")
+
+    tool = SegmentVideo(Backend("segmenter", "never", load, {}))
+    outside = {"frame_idx": 0, "box": [90, 0, 99, 9]}
+    with pytest.raises(ConfigError, match="lies outside the frame"):
+        tool(space, objects=[{"obj_id": 1, "prompts": [outside]}])
 
 
 def test_masks_and_points_reach_the_segmenter(space: Workspace) -> None:

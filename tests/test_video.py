@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -262,6 +264,31 @@ def test_positions() -> None:
     assert parse_position("1.5s") == 1.5
     assert parse_position(" .5 s ") == 0.5
     assert parse_position(7) == 7
+
+
+def test_some_frames_in_one_pass(tmp_path: Path) -> None:
+    """Asked for one by one, each is decoded from the start of its group."""
+    path = write_video(tmp_path / "v.mp4", 240, gop=240)
+    video = open_video(path, start=3, every=2)
+    wanted = [0, 1, 50, 51, 117]
+    assert [(i, number_of(f)) for i, f in video.frames_at(wanted)] == [
+        (i, (3 + 2 * i) % 32) for i in wanted
+    ]
+    assert list(video.frames_at([])) == []
+    for wrong in ([5, 5], [5, 4]):
+        with pytest.raises(ValueError, match="rise"):
+            list(video.frames_at(wrong))
+    with pytest.raises(IndexError):
+        list(video.frames_at([0, 119]))
+
+    def seconds(work: Callable[[], object]) -> float:
+        started = time.process_time()
+        work()
+        return time.process_time() - started
+
+    many = range(0, 118, 4)
+    one_by_one = seconds(lambda: [video.frame(i) for i in many])
+    assert seconds(lambda: list(video.frames_at(many))) < one_by_one / 3
 
 
 def test_frames_that_do_not_exist(tmp_path: Path) -> None:

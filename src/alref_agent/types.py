@@ -6,7 +6,7 @@ three stages later. Everything here is numpy; nothing here imports a model libra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -48,6 +48,10 @@ class Video(Protocol):
 
     def frame(self, frame_idx: int) -> Frame:
         """One frame, by random access."""
+        ...
+
+    def frames_at(self, frame_idxs: Sequence[int]) -> Iterator[tuple[int, Frame]]:
+        """`(frame_idx, frame)` of some frames, which rise: what several share is decoded once."""
         ...
 
     def frames(

@@ -25,7 +25,7 @@ def models_list(
         bool, typer.Option("--json", help="Print all that is known, as JSON and nothing else.")
     ] = False,
 ) -> None:
-    """Print the published models that the backends were made for.
+    """Print the published models that the backends were made for, and what else was pulled.
 
     Others of the same kinds can be used as well; --json and docs/models.md have their quality.
     """
@@ -36,6 +36,7 @@ def models_list(
 
     profiles = users()
     facts = [_facts(known, profiles.get(known.id, [])) for known in catalogue().values()]
+    facts += _strangers()
     if as_json:
         typer.echo(json.dumps(facts, indent=1))
         return
@@ -44,7 +45,8 @@ def models_list(
         commit = fact["commit"]
         here = f"pulled {commit[:7]}" if commit else "yes" if fact["path"] else "-"
         size = str(fact["megabytes"] or "-")
-        cells = (fact["id"], fact["backend"], size, fact["licence"], here)
+        licence = fact["licence"] if fact["known"] else "not known here"
+        cells = (fact["id"], fact["backend"] or "-", size, licence, here)
         rows.append((*cells, ", ".join(fact["profiles"]) or "-"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
     for row in rows:
@@ -71,6 +73,7 @@ def models_pull(
     from alref_agent.errors import ConfigError
 
     with _hub():
+        from alref_agent.weights.inspection import useless
         from alref_agent.weights.pull import pull
         from alref_agent.weights.whereabouts import read_name
     wanted = list(names or [])
@@ -91,6 +94,8 @@ def models_pull(
         count = f"{len(done.files)} {'file' if len(done.files) == 1 else 'files'}"
         told = any(file.announced for file in done.files.values())
         compared = "sha256 as announced" if told else "the hub announced no sha256"
+        if kind := useless(done.folder):
+            compared += f"; it is of the kind {kind}, which no backend takes"
         typer.echo(f"{done.called}: {count}, {size:,.1f} MB, {compared}: {done.folder}")
 
 
@@ -153,11 +158,44 @@ def _facts(known: Published, profiles: list[str]) -> dict[str, Any]:
         if place is not None and in_part(place):
             place = None
     return known.model_dump() | {
+        "known": True,
         "repository": known.place,
         "profiles": profiles,
         "path": str(place.path) if place else None,
         "commit": place.pull.commit if place and place.pull else None,
     }
+
+
+def _strangers() -> list[dict[str, Any]]:
+    """The same of models that were pulled and that nobody told this version of."""
+    try:
+        from alref_agent.weights.inspection import kind_of
+        from alref_agent.weights.manifest import pull_of, pulls
+    except ModuleNotFoundError as error:
+        if error.name != "huggingface_hub":
+            raise
+        return []
+    from alref_agent.weights.catalogue import Published, backend_of, catalogue
+
+    nothing = dict.fromkeys(Published.model_fields)
+    facts = []
+    for model in dict.fromkeys(pull.id for pull in pulls() if pull.id not in catalogue()):
+        pull = pull_of(model, None)
+        if pull is not None and pull.whole:
+            facts.append(
+                nothing
+                | {
+                    "known": False,
+                    "id": model,
+                    "backend": backend_of(kind_of(pull.folder)),
+                    "repository": pull.repository,
+                    "megabytes": round(sum(file.size for file in pull.files.values()) / 1e6),
+                    "profiles": [],
+                    "path": str(pull.folder),
+                    "commit": pull.commit,
+                }
+            )
+    return facts
 
 
 def _named(profile: str | None, config: str | None, settings: list[str] | None) -> list[str]:

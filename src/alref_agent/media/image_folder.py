@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +84,11 @@ class ImageFolder:
         if pixels.shape != (self.height, self.width, 3):
             raise VideoError(f"{path} is no longer {self.width}x{self.height}; the folder changed.")
         return pixels
+
+    def frames_at(self, frame_idxs: Sequence[int]) -> Iterator[tuple[int, Frame]]:
+        """See `types.Video`."""
+        for frame_idx in frame_idxs:
+            yield frame_idx, self.frame(frame_idx)
 
     def frames(
         self, start: int = 0, stop: int | None = None, step: int = 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from av.video.frame import VideoFrame
@@ -120,6 +120,19 @@ class VideoFile:
         for _, frame in self._rising([source_idx]):
             return self._rgb(frame)
         raise VideoError(f"{self.source}: frame {source_idx} is gone; the file was changed.")
+
+    def frames_at(self, frame_idxs: Sequence[int]) -> Iterator[tuple[int, Frame]]:
+        """See `types.Video`.
+
+        Raises:
+            IndexError: The video has no such frame.
+            ValueError: They do not rise.
+        """
+        if any(a >= b for a, b in pairwise(frame_idxs)):
+            raise ValueError(f"frames that rise expected, got {list(frame_idxs)}")
+        numbers = iter(frame_idxs)
+        for _, frame in self._rising([self._source_frame(i) for i in frame_idxs]):
+            yield next(numbers), self._rgb(frame)
 
     def frames(
         self, start: int = 0, stop: int | None = None, step: int = 1

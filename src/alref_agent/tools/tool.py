@@ -146,7 +146,8 @@ def checked_arguments(name: str, model: type[A], arguments: Mapping[str, Any]) -
         known = list(model.model_fields)
         if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
             raise ConfigError(unknown(f"argument of {name}", place, known)) from error
-        raise ConfigError(f"{name}: {place}: {first['msg']}.") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{name}: {place}: {said}.") from error
 
 
 T = TypeVar("T", bound="Tool[Any, Any]")

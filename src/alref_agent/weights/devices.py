@@ -17,17 +17,19 @@ def choose_device(setting: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(setting)
+    # Not what torch makes of the number: to it, cuda:256 is cuda:0.
+    kind, _, number = setting.partition(":")
+    index = int(number or 0)
     there = True
-    if device.type == "cuda":
-        there = torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
-    elif device.type == "mps":
+    if kind == "cuda":
+        there = torch.cuda.is_available() and index < torch.cuda.device_count()
+    elif kind == "mps":
         there = torch.backends.mps.is_available()
     if not there:
         raise ConfigError(
             f"device={setting}: torch {torch.__version__} finds no such device: --set device=auto."
         )
-    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+    return torch.device("cuda", index) if kind == "cuda" else torch.device(kind)
 
 
 def choose_dtype(setting: str, device: torch.device) -> torch.dtype:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alref_agent.weights.catalogue import backend_of, kinds
-from alref_agent.weights.layout import CONFIG, problem, read_json
+from alref_agent.weights.layout import CONFIG, problem, read_json, weights_problem
 from alref_agent.weights.manifest import Pull, pulls
 from alref_agent.weights.pull import sha256
 from alref_agent.weights.whereabouts import Place, find, not_here, read_name
@@ -63,37 +63,59 @@ def inspect(model: str | Pull) -> Finding:
         place, again = found, name.pull_command
     if name.local is not None:
         again = "get it again"
-    said = _wrong(place)
+    said = _changed(place.pull)
+    if said:
+        return Finding(place.called, False, f"{said}: {again}")
+    if kind := useless(place.path):
+        takes = ", ".join(sorted(kinds()))
+        said = f"it is of the kind {kind}, which no backend takes ({takes})"
+        return Finding(place.called, False, f"{said}: take another model; see `models list`")
+    said = _wrong(place.path)
+    if said and place.pull is not None:
+        said += ", as it came from the hub"
+        again = "take another revision (--revision) or another model; see `models list`"
     if said:
         return Finding(place.called, False, f"{said}: {again}")
     return Finding(place.called, True, _good(place))
 
 
-def _wrong(place: Place) -> str | None:
-    if place.pull is not None:
-        for name, file in place.pull.files.items():
-            path = place.pull.folder / name
-            if not path.is_file():
-                return f"{name} is missing"
-            if path.stat().st_size != file.size:
-                return f"{name} has {path.stat().st_size:,} bytes instead of {file.size:,}"
-    if not place.path.is_file():
-        settings = read_json(place.path / CONFIG)
-        if settings is None:
-            broken = (place.path / CONFIG).is_file()
-            return f"{CONFIG} is {'broken' if broken else 'missing'}"
-        kind = settings.get("model_type")
-        backend = backend_of(kind)
-        if backend is None:
-            takes = ", ".join(sorted(kinds()))
-            return f"it is of the kind {kind!r}, which no backend takes ({takes})"
-        if said := problem(place.path, backend):
-            return said
-    if place.pull is not None:
-        for name, file in place.pull.files.items():
-            if sha256(place.pull.folder / name) != file.sha256:
-                return f"{name} was changed: its sha256 is not the one that was pulled"
+def useless(path: Path) -> str | None:
+    """The kind of a model that no backend takes, quoted; None where one does, or it says none."""
+    return None if read_json(path / CONFIG) is None or _backend(path) else repr(kind_of(path))
+
+
+def kind_of(path: Path) -> object:
+    """What a model's settings say that it is; None where they say nothing."""
+    return (read_json(path / CONFIG) or {}).get("model_type")
+
+
+def _backend(path: Path) -> str | None:
+    return backend_of(kind_of(path))
+
+
+def _changed(pull: Pull | None) -> str | None:
+    """What is not as it was pulled; the quick looks first."""
+    files = pull.files if pull else {}
+    folder = pull.folder if pull else Path()
+    for name, file in files.items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        size = (folder / name).stat().st_size
+        if size != file.size:
+            return f"{name} has {size:,} bytes instead of {file.size:,}"
+    for name, file in files.items():
+        if sha256(folder / name) != file.sha256:
+            return f"{name} was changed: its sha256 is not the one that was pulled"
     return None
+
+
+def _wrong(path: Path) -> str | None:
+    if path.is_file():
+        said = weights_problem(path)
+        return f"it {said}" if said else None
+    if read_json(path / CONFIG) is None:
+        return f"{CONFIG} is {'broken' if (path / CONFIG).is_file() else 'missing'}"
+    return problem(path, _backend(path))
 
 
 def _good(place: Place) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,17 @@ _FORMATS = (("model.safetensors", "model-"), ("pytorch_model.bin", "pytorch_mode
 """The name of weights in one file, and how the names of shards begin."""
 _SETTINGS = (".json", ".jinja")
 _TOKENS = ("merges.txt", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.txt")
-_READS_TEXT = ("grounding-dino", "mm-grounding-dino", "owlv2")
-"""Backends whose models have a tokenizer."""
+_DETECTORS = ("grounding-dino", "mm-grounding-dino", "owlv2")
+"""Backends whose models read texts, and say themselves how pictures are prepared."""
+_TEXTS = ("tokenizer.json", "vocab.txt", "vocab.json")
+_PICTURES = ("preprocessor_config.json", "processor_config.json")
+_READ = (*_PICTURES, "tokenizer.json", "tokenizer_config.json", "vocab.json")
+"""What is parsed before a detector runs."""
 _HEADER_LIMIT = 100_000_000
 """Bytes; as the safetensors library has it."""
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+"""How files of weights that torch wrote begin."""
+_NO_WEIGHTS = "is no file of weights"
 
 
 def needed(names: Collection[str]) -> list[str]:
@@ -58,12 +66,18 @@ def problem(folder: Path, backend: str | None) -> str | None:
         if name.endswith(".index.json"):
             if said := _shard_missing(folder / name, names):
                 return said
-        elif name.endswith(".safetensors") and (said := tensors_problem(folder / name)):
+        elif said := weights_problem(folder / name):
             return f"{name} {said}"
-    texts = {"tokenizer.json", "vocab.txt", "vocab.json"}
-    if backend in _READS_TEXT and not texts & names:
+    return _detector_problem(folder, names) if backend in _DETECTORS else None
+
+
+def _detector_problem(folder: Path, names: set[str]) -> str | None:
+    if not names & set(_TEXTS):
         return "it has no tokenizer (tokenizer.json or vocab.txt)"
-    return None
+    if not names & set(_PICTURES):
+        return f"{_PICTURES[0]} is missing"
+    broken = [name for name in _READ if name in names and read_json(folder / name) is None]
+    return f"{broken[0]} is broken" if broken else None
 
 
 def read_json(file: Path) -> dict[str, Any] | None:
@@ -73,6 +87,25 @@ def read_json(file: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def weights_problem(file: Path) -> str | None:
+    """What is wrong with a file of weights, as `is cut short`; nothing is loaded."""
+    if file.suffix == ".safetensors":
+        return tensors_problem(file)
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(4)
+        if start == _ZIP:
+            # Its list of contents is at its end.
+            with zipfile.ZipFile(file) as archive:
+                return None if archive.namelist() else _NO_WEIGHTS
+        # What earlier versions of torch wrote does not say how long it is.
+        return None if start[:1] == _PICKLE else _NO_WEIGHTS
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return "is cut short or damaged"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def tensors_problem(file: Path) -> str | None:

@@ -12,6 +12,7 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from alref_agent.errors import ModelError
 from alref_agent.weights.devices import out_of_memory
+from alref_agent.weights.layout import problem
 from alref_agent.weights.quiet import quiet
 from alref_agent.weights.source import WEIGHTS, Source
 
@@ -27,7 +28,7 @@ def find_weights(model: str, kinds: Collection[str], what: str) -> tuple[Source,
         what: What the model should be: `a detector of the kind grounding-dino`.
 
     Raises:
-        ModelError: It is not there, cannot be reached, or is of another kind.
+        ModelError: It is not there, cannot be reached, is of another kind, or not whole.
         MissingPackageError: A package that reads it is not installed.
     """
     with quiet():
@@ -39,6 +40,9 @@ def find_weights(model: str, kinds: Collection[str], what: str) -> tuple[Source,
             f"take one of the kind {' or '.join(repr(kind) for kind in kinds)}; "
             "`alref-agent models list` shows some."
         )
+    # Before anything is done, rather than when it is loaded.
+    if source.folder and (said := problem(source.folder, None)):
+        raise ModelError(f"{source.called} is not whole: {said}: {source.again}.")
     return source, settings
 
 
@@ -97,7 +101,7 @@ def load_weights(
         if missing:  # they are random: its answers would be too, and nobody would know why
             raise ModelError(
                 f"{source.called}: {len(missing)} of its weights are missing ({missing[0]}, …): "
-                "get the model again."
+                f"{source.again}."
             )
         return model.to(device).eval()
 

@@ -34,7 +34,7 @@ from alref_agent.weights.layout import CONFIG, needed
 from alref_agent.weights.manifest import Pull, PulledFile, snapshot
 from alref_agent.weights.source import PATIENCE, WEIGHTS, Source
 from alref_agent.weights.trouble import causes, first_line
-from alref_agent.weights.whereabouts import Name, read_name
+from alref_agent.weights.whereabouts import Name, checked, read_name
 
 _ROOM = 64 << 20
 """Bytes of a disk that are left free."""
@@ -106,7 +106,7 @@ def _pullable(written: str, revision: str | None) -> Name:
         return name
     if name.revision not in (None, revision):
         raise ModelError(f"{written}: --revision {revision} says another revision.")
-    return Name(written, name.id, revision, known=name.known)
+    return Name(written, name.id, checked(revision, written), known=name.known)
 
 
 def _announced(source: Source) -> _Announced:

@@ -163,6 +163,21 @@ class Source:
         return self.use.prefix + self.name
 
     @property
+    def folder(self) -> Path | None:
+        """Where its files are, of a folder or of what was pulled; None: the hub has them yet."""
+        if self.local:
+            return Path(self.place)
+        return snapshot(self.place, self.pull.commit) if self.pull else None
+
+    @property
+    def again(self) -> str:
+        """What to do where files of it are missing or broken."""
+        if self.local:
+            return "get the model again"
+        revision = f" --revision {self.revision}" if self.revision else ""
+        return f"get it again with `{self.use.pull} {self.place}{revision}`"
+
+    @property
     def answers_as(self) -> str:
         """What a reply says that it comes from: the place, with the state that was loaded."""
         return f"{self.place}@{self.commit}" if self.commit else self.name

@@ -55,13 +55,13 @@ def explained(source: Source, error: Exception) -> AlrefError:
         )
     if "ignore_mismatched_sizes" in said:
         return source.use.error(
-            f"{source.called}: its weights do not have the shapes that its {CONFIG} says: get "
-            "the model again."
+            f"{source.called}: its weights do not have the shapes that its {CONFIG} says: "
+            f"{source.again}."
         )
     if type(error).__name__ == "SafetensorError":
         return source.use.error(
-            f"{source.called} cannot be loaded: its weights are cut short or damaged ({said}): get "
-            "the model again."
+            f"{source.called} cannot be loaded: its weights are cut short or damaged ({said}): "
+            f"{source.again}."
         )
     if isinstance(error, ImportError) and "timm" in said:
         return without_timm(source)

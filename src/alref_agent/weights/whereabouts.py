@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from alref_agent.weights.manifest import Pull, pull_of, storage
 from alref_agent.weights.source import WEIGHTS, Source
 
 _ORIGINALS = (".pt", ".pth")
+_NO_REVISION = re.compile(r"^[/-]|\.\.|/$|//|[\s~^:?*\[\\]|[\0-\x1f\x7f\ud800-\udfff]")
+"""What no name of a branch or tag has; a path would lead out of the folder of the hub's client."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ def read_name(written: str) -> Name:
     model, _, revision = written.partition("@")
     known = catalogue().get(model)
     if known is None or known.file is None:
-        path = Path(written).expanduser()
+        path = Path(written)
+        with suppress(RuntimeError):  # whose home `~name` is; below it is said
+            path = path.expanduser()
         if path.suffix in _ORIGINALS and path.is_file():
             return Name(written, str(path), local=path.resolve())
         # A folder that is no model is told apart when it is looked at.
@@ -78,7 +84,18 @@ def read_name(written: str) -> Name:
             return Name(written, written, local=Path(source.place))
     elif written.endswith("@"):
         raise ModelError(f"{written}: a revision should follow the @.")
-    return Name(written, model, revision or None, known=known)
+    return Name(written, model, checked(revision, written) or None, known=known)
+
+
+def checked(revision: str, written: str) -> str:
+    """A revision, if it can be one.
+
+    Raises:
+        ModelError: It cannot; `written` is what the message calls the model.
+    """
+    if _NO_REVISION.search(revision):
+        raise ModelError(f"{written}: {revision!r} is no revision: give a branch, tag or commit.")
+    return revision
 
 
 def find(written: str | Name) -> Place | None:
@@ -130,6 +147,6 @@ def _snapshots(name: Name) -> list[Path]:
             continue
         try:
             found.append(at / "snapshots" / (at / "refs" / revision).read_text("utf-8").strip())
-        except OSError:
+        except (OSError, ValueError):  # none, or no text
             found.append(at / "snapshots" / revision)
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,13 @@ from alref_agent.weights.loading import (
     load_weights,
     read_part,
 )
+from alref_agent.weights.quiet import quiet
 from alref_agent.weights.source import Source
+from alref_agent.weights.trouble import first_line
+
+SETTINGS = "preprocessor_config.json"
+_LEAST = 32
+"""Pixels that a side of a prepared picture has where the frame's has more."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class Checkpoint:
     device: torch.device
     dtype: torch.dtype
     """What multiplications are computed with; weights and boxes are float32 all the same."""
+    batch_size: int = 1
+    """How many frames are looked at together."""
 
     @property
     def version(self) -> str:
@@ -75,14 +84,15 @@ class Checkpoint:
             self.settings,
             self.device,
             torch.float32,
-            self._smaller,
+            self._remedy(),
         )
 
     def prepare(self, frames: Collection[Frame]) -> dict[str, torch.Tensor]:
         """Frames as the model takes them, on its device."""
-        prepared = self.pictures(
-            list(frames), return_tensors="pt", input_data_format="channels_last"
-        )
+        with quiet():  # of a frame of 1 x 1 pixels it says that its sides are ambiguous
+            prepared = self.pictures(
+                list(frames), return_tensors="pt", input_data_format="channels_last"
+            )
         return {name: tensor.to(self.device) for name, tensor in prepared.items()}
 
     @contextmanager
@@ -92,7 +102,8 @@ class Checkpoint:
         Raises:
             ModelError: The memory does not suffice.
         """
-        remedy = f"{self._smaller}, or look at fewer frames at once (--set detector.batch_size=1)"
+        fewer = "look at fewer frames at once (--set detector.batch_size=1)"
+        remedy = self._remedy(*([fewer] if self.batch_size > 1 else []))
         mixed = self.dtype != torch.float32
         with (
             full_memory_explained(self.source.called, self.device, remedy),
@@ -119,9 +130,13 @@ class Checkpoint:
             )
         return found
 
-    @property
-    def _smaller(self) -> str:
-        return f"take a smaller model (--set detector.model={self.kind.smallest})"
+    def _remedy(self, *ways: str) -> str:
+        """What to do where memory is too small: what is not done already."""
+        if self.source.place != self.kind.smallest:
+            ways = (f"take a smaller model (--set detector.model={self.kind.smallest})", *ways)
+        if self.device.type != "cpu":
+            ways = (*ways, "take the computer's own memory (--device cpu)")
+        return ", or ".join(ways) or "take another machine, or --profile offline"
 
 
 def find(config: Config, kind: Kind) -> Checkpoint:
@@ -147,11 +162,42 @@ def find(config: Config, kind: Kind) -> Checkpoint:
     # Without its files, transformers makes one that knows next to nothing, and does not say so.
     if 2 * len(tokenizer) < settings.text_config.vocab_size:
         raise ModelError(
-            f"{source.called} lacks the words of its tokenizer (tokenizer.json): get the model "
-            "again."
+            f"{source.called} lacks the words of its tokenizer (tokenizer.json): {source.again}."
         )
     pictures = read_part(source, kind.pictures.from_pretrained)
-    return Checkpoint(kind, source, settings, tokenizer, pictures, device, dtype)
+    found = Checkpoint(
+        kind, source, settings, tokenizer, pictures, device, dtype, config.detector.batch_size
+    )
+    if said := _unfit(found):
+        raise ModelError(
+            f"{source.called}: what it says of pictures ({SETTINGS}) {said}: {source.again}."
+        )
+    return found
+
+
+def _unfit(found: Checkpoint) -> str | None:
+    """What is wrong with how pictures are prepared; a small one shows it before a run does."""
+    written = getattr(found.pictures, "image_processor_type", None)
+    wanted = found.kind.pictures.__name__.removesuffix("Pil")
+    if written is not None and str(written).removesuffix("Fast").removesuffix("Pil") != wanted:
+        return f"is that of another kind of model ({written}, not {wanted})"
+    picture = np.arange(64 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 64, 3)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of divisions by zero; what they make shows below
+            seen = replace(found, device=torch.device("cpu")).prepare([picture])["pixel_values"]
+    # What does not fit shows as an exception of any class.
+    except Exception as error:
+        return f"does not work ({type(error).__name__}: {first_line(error)})"
+    if seen.ndim != 4 or seen.shape[:2] != (1, 3) or not seen.numel():
+        return f"makes something else of a picture ({' x '.join(map(str, seen.shape))})"
+    if not torch.isfinite(seen).all():
+        return "makes what are no numbers of a picture"
+    made = f"makes pictures of {seen.shape[2]} x {seen.shape[3]} pixels"
+    side = getattr(getattr(found.settings, "vision_config", None), "image_size", None)
+    if side is not None and seen.shape[2:] != (side, side):
+        return f"{made}, and the model takes {side} x {side}"
+    return f"{made}, which show nothing" if min(seen.shape[2:]) < _LEAST else None
 
 
 def _check_version(kind: Kind) -> None:

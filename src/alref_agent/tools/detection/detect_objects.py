@@ -149,8 +149,9 @@ def _batches(
         batch_size: How many together.
     """
     batch: dict[int, Frame] = {}
-    for i in workspace.progress.track(frame_idxs, "detect", len(frame_idxs)):
-        batch[i] = workspace.video.frame(i)
+    frames = workspace.video.frames_at(frame_idxs)
+    for i, frame in workspace.progress.track(frames, "detect", len(frame_idxs)):
+        batch[i] = frame
         if len(batch) >= batch_size or i == frame_idxs[-1]:
             yield batch
             batch.clear()

@@ -24,6 +24,9 @@ SINCE = (5, 23)
 """Earlier versions of transformers give the words of a text wrong positions, and some of them give
 all layers of MM-GroundingDINO's decoder the first one's head: boxes that show nothing."""
 
+STRIDE = 32
+"""Pixels that become one in the smallest of the maps that the image encoder makes of a picture."""
+
 
 class GroundingDino:
     """GroundingDINO of transformers, tiny or base.
@@ -120,7 +123,7 @@ class GroundingDino:
         answers: list[list[Detections]] = [[] for _ in frames]
         try:
             with self._checkpoint.computing():
-                pictures = self._checkpoint.prepare(frames.values())
+                pictures = self._enough(self._checkpoint.prepare(frames.values()))
                 for expression in expressions:
                     found = self._find(frames, pictures, expression, limits)
                     for on_frame, answer in zip(answers, found, strict=True):
@@ -155,6 +158,27 @@ class GroundingDino:
                 strict=True,
             )
         ]
+
+    def _enough(self, pictures: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Pictures with as many positions as the model chooses from, or more.
+
+        It takes the best positions of a picture, as many as it has queries, and a strip has fewer.
+        It is filled up below or on the right, like the smaller ones of a batch, with what the mask
+        hides; boxes stay shares of what is not filled up.
+        """
+        settings = self._checkpoint.settings
+        pictures.setdefault("pixel_mask", torch.ones_like(pictures["pixel_values"][:, 0]).long())
+        while settings.two_stage:
+            maps = self._seen(**pictures)
+            sides = [features.shape[-2:] for features, _ in maps]
+            while len(sides) < settings.num_feature_levels:
+                sides.append(torch.Size((side + 1) // 2 for side in sides[-1]))
+            if sum(side.numel() for side in sides) >= settings.num_queries:
+                break
+            height, width = pictures["pixel_values"].shape[-2:]
+            more = (0, 0, 0, STRIDE) if height <= width else (0, STRIDE, 0, 0)
+            pictures = {name: nn.functional.pad(tensor, more) for name, tensor in pictures.items()}
+        return pictures
 
     def _read(self, expression: str) -> Sentence:
         settings = self._checkpoint.settings

@@ -77,7 +77,8 @@ class Owlv2:
     def ground(self, expression: str) -> Grounding:
         """The whole expression as one target; the reason says where its end is not read."""
         written = caption(expression)
-        encoded = self._checkpoint.tokenizer(written, return_offsets_mapping=True)
+        # Else it warns of what is too long, on the standard error.
+        encoded = self._checkpoint.tokenizer(written, return_offsets_mapping=True, verbose=False)
         reason = "The model reads the whole expression."
         if len(encoded["input_ids"]) > self._n_tokens:
             # The last of those that are read is the token that ends a text.

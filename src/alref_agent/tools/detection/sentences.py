@@ -54,7 +54,8 @@ def read(expression: str, tokenizer: Any, most: int, called: str) -> Sentence:
         ConfigError: It is longer than that.
     """
     written = caption(expression) + "."
-    encoded = tokenizer(written, return_tensors="pt", return_token_type_ids=True)
+    # Else it warns of what is too long, on the standard error.
+    encoded = tokenizer(written, return_tensors="pt", return_token_type_ids=True, verbose=False)
     n_tokens = encoded["input_ids"].shape[1]
     if n_tokens > most:
         raise ConfigError(

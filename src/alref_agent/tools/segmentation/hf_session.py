@@ -30,9 +30,9 @@ class Shown:
         self._positions = positions
         self._features: Features = None
 
-    def show(self, features: Features, device: torch.device) -> None:
+    def show(self, features: Features) -> None:
         """From now on this frame is looked at."""
-        self._features = [level.to(device, non_blocking=True) for level in features]
+        self._features = features
 
     def get_vision_features(self, frame_idx: int) -> dict[str, list[torch.Tensor]]:
         """As the model asks its session for them."""
@@ -62,7 +62,7 @@ class SessionFollower:
             session: An empty session of its, for the size of the video.
             course: The object's.
             n_frames: Of the whole video.
-            shown: Where the model finds features; shared by all objects.
+            shown: Where the model finds features.
             as_mask: Whether boxes and points are turned into a mask by the image mode, and the mask
                 is the prompt (the paper), or are prompts themselves.
         """
@@ -85,7 +85,7 @@ class SessionFollower:
         session, t = self.session, cue.frame_idx
         side = self._model.config.image_size
         size = (session.video_height, session.video_width)
-        self._shown.show(features, self._device)
+        self._shown.show(features)
         mask = None if cue.mask is None else square_mask(cue.mask, side, self._device)
         if mask is None and self._as_mask:
             drawn = full_size(self._drawn(cue, side, size), size)
@@ -112,7 +112,7 @@ class SessionFollower:
     @torch.inference_mode()
     def follow(self, frame_idx: int, features: Features, *, backward: bool) -> Outlook:
         """See `Follower`."""
-        self._shown.show(features, self._device)
+        self._shown.show(features)
         out = self._model(inference_session=self.session, frame_idx=frame_idx, reverse=backward)
         self._forget(frame_idx, backward)
         return _outlook(out.pred_masks, out.object_score_logits)

@@ -18,6 +18,7 @@ from alref_agent.tools.segmentation.hf_attention import narrow
 from alref_agent.tools.segmentation.hf_session import SessionFollower, Shown
 from alref_agent.tools.segmentation.network import Features, Outlook
 from alref_agent.tools.segmentation.pixels import full_size, pixels
+from alref_agent.tools.segmentation.remedy import remedy
 from alref_agent.tools.segmentation.sweeps import object_masks
 from alref_agent.types import Frame, Mask, ObjectMask, Prompt, Video
 from alref_agent.weights.devices import choose_device, choose_dtype
@@ -63,17 +64,25 @@ class HfNetwork:
         with torch.inference_mode():
             # Also the warm-up: kernels are chosen, and compiled where that is asked for.
             encoded = model.get_image_features(self._pixels(blank), return_dict=True)
-        self._shown = Shown(list(encoded.fpn_position_encoding))
+        self._positions = list(encoded.fpn_position_encoding)
 
     def encode(self, frame: Frame) -> Features:
         """The levels of the feature pyramid, `(h * w, 1, channels)` each, finest first."""
         with torch.inference_mode():
             encoded = self._model.get_image_features(self._pixels(frame), return_dict=True)
-        return [level.to(self._waits_at) for level in encoded.fpn_hidden_states]
+        return list(encoded.fpn_hidden_states)
 
     def n_bytes(self, features: Features) -> int:
         """Of all levels."""
         return sum(level.numel() * level.element_size() for level in features)
+
+    def put_away(self, features: Features) -> Features:
+        """In the computer's memory, where that is asked for."""
+        return [level.to(self._waits_at) for level in features]
+
+    def at_hand(self, features: Features) -> Features:
+        """On the device."""
+        return [level.to(self.device) for level in features]
 
     def follower(self, course: Course, n_frames: int, size: tuple[int, int]) -> SessionFollower:
         """A session of its own an object."""
@@ -85,7 +94,9 @@ class HfNetwork:
             inference_state_device=self._waits_at,
             dtype=self._model.dtype,
         )
-        return SessionFollower(self._model, session, course, n_frames, self._shown, self._as_mask)
+        # Not one for all: two videos may be segmented at once.
+        shown = Shown(self._positions)
+        return SessionFollower(self._model, session, course, n_frames, shown, self._as_mask)
 
     def mask(self, outlook: Outlook, size: tuple[int, int]) -> Mask:
         """Logits at a quarter of the network's size, enlarged."""
@@ -110,8 +121,9 @@ class HfSegmenter:
     smaller: ClassVar[str]
     """The hub id of the smallest model, for those whose memory is full."""
 
-    def __init__(self, network: HfNetwork, version: str, config: Config) -> None:
+    def __init__(self, network: HfNetwork, called: str, version: str, config: Config) -> None:
         self.version = version
+        self._called = called
         self._network = network
         self._config = config
 
@@ -142,7 +154,8 @@ class HfSegmenter:
                 offload=config.segmenter.offload == "cpu",
                 compiler=torch.compile if config.segmenter.compile else None,
             )
-        return cls(network, described(model_class, source, device, dtype), config)
+        version = described(model_class, source, device, dtype)
+        return cls(network, source.called, version, config)
 
     @classmethod
     def _found(cls, config: Config) -> tuple[Source, PreTrainedConfig]:
@@ -162,13 +175,8 @@ class HfSegmenter:
     @classmethod
     def _remedy(cls, config: Config) -> str:
         """What to do where memory is full."""
-        ways = [f"a smaller model (--set segmenter.model={cls.smaller})"]
-        if (config.segmenter.model or cls.default) == cls.smaller:
-            ways = []
-        if config.segmenter.offload == "none":
-            ways.append("--set segmenter.offload=cpu")
-        ways.append("smaller pictures (--set segmenter.image_size=512)")
-        return "take " + ", or ".join(ways)
+        in_use = config.segmenter.model or cls.default
+        return remedy(config.segmenter, in_use, cls.smaller)
 
     @classmethod
     def check(cls, config: Config) -> None:
@@ -183,9 +191,11 @@ class HfSegmenter:
             ConfigError: A prompt that does not fit the video.
             ModelError: Memory is full.
         """
-        remedy = self._remedy(self._config)
-        with full_memory_explained(self.version, self._network.device, remedy):
-            yield from object_masks(self._network, video, prompts, self._config.segmenter)
+        what_to_do = self._remedy(self._config)
+        with full_memory_explained(self._called, self._network.device, what_to_do):
+            yield from object_masks(
+                self._network, video, prompts, self._config.segmenter, self._called
+            )
 
 
 def resized(settings: PreTrainedConfig, side: int | None, title: str) -> PreTrainedConfig:

@@ -57,6 +57,14 @@ class Network(Protocol):
         """How much memory they take."""
         ...
 
+    def put_away(self, features: Features) -> Features:
+        """The same, where they wait until they are needed again."""
+        ...
+
+    def at_hand(self, features: Features) -> Features:
+        """The same, where they are worked with."""
+        ...
+
     def follower(self, course: Course, n_frames: int, size: tuple[int, int]) -> Follower:
         """A new memory.
 

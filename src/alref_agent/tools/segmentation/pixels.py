@@ -41,10 +41,11 @@ def pixels(frame: Frame, side: int, device: torch.device, dtype: torch.dtype) ->
 
 
 def square_mask(mask: Mask, side: int, device: torch.device) -> torch.Tensor:
-    """A mask as a prompt: `(1, 1, side, side)` float32 of 0 and 1."""
+    """A mask as a prompt: `(1, 1, side, side)` float32 of 0 and 1, not all 0."""
     whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
     soft = F.interpolate(whole, (side, side), mode="bilinear", align_corners=False, antialias=True)
-    return (soft >= 0.5).float().to(device)
+    # Of a mask that is smaller than a pixel of the square, the pixel that has most of it.
+    return (soft >= soft.max().clamp(max=0.5)).float().to(device)
 
 
 def points(

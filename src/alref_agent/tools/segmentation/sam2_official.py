@@ -15,6 +15,7 @@ from typing import Self
 import torch
 
 from alref_agent.config import Config
+from alref_agent.tools.segmentation.remedy import remedy
 from alref_agent.tools.segmentation.sam2_official_build import (
     TAKER,
     build,
@@ -39,8 +40,9 @@ class Sam2Official:
     authors do; weights are float32 all the same.
     """
 
-    def __init__(self, network: OfficialNetwork, version: str, config: Config) -> None:
+    def __init__(self, network: OfficialNetwork, called: str, version: str, config: Config) -> None:
         self.version = version
+        self._called = called
         self._network = network
         self._config = config
 
@@ -68,7 +70,8 @@ class Sam2Official:
                 offload=config.segmenter.offload == "cpu",
                 compiler=torch.compile if config.segmenter.compile else None,
             )
-        return cls(network, f"{original.answers_as} (sam2 {_package_version()})", config)
+        version = f"{original.answers_as} (sam2 {_package_version()})"
+        return cls(network, original.called, version, config)
 
     @classmethod
     def check(cls, config: Config) -> None:
@@ -91,20 +94,17 @@ class Sam2Official:
             ConfigError: A prompt that does not fit the video.
             ModelError: Memory is full.
         """
-        remedy = _remedy(self._config)
-        with full_memory_explained(self.version, self._network.device, remedy):
-            yield from object_masks(self._network, video, prompts, self._config.segmenter)
+        what_to_do = _remedy(self._config)
+        with full_memory_explained(self._called, self._network.device, what_to_do):
+            yield from object_masks(
+                self._network, video, prompts, self._config.segmenter, self._called
+            )
 
 
 def _remedy(config: Config) -> str:
     """What to do where memory is full."""
-    ways = []
-    if _SMALLER not in (config.segmenter.model or ""):
-        ways.append(f"a smaller model (--set segmenter.model={_SMALLER})")
-    if config.segmenter.offload == "none":
-        ways.append("--set segmenter.offload=cpu")
-    ways.append("smaller pictures (--set segmenter.image_size=512)")
-    return "take " + ", or ".join(ways)
+    in_use = Path(config.segmenter.model or "").name
+    return remedy(config.segmenter, in_use, _SMALLER)
 
 
 def _package_version() -> str:

@@ -92,11 +92,19 @@ class OfficialNetwork:
         """The levels of the feature pyramid, `(1, channels, h, w)` each, finest first."""
         with self.computing():
             levels = self.model.forward_image(self._pixels(frame))["backbone_fpn"]
-        return [level.to(self.waits_at) for level in levels]
+        return list(levels)
 
     def n_bytes(self, features: Features) -> int:
         """Of all levels."""
         return sum(level.numel() * level.element_size() for level in features)
+
+    def put_away(self, features: Features) -> Features:
+        """In the computer's memory, where that is asked for."""
+        return [level.to(self.waits_at) for level in features]
+
+    def at_hand(self, features: Features) -> Features:
+        """On the device."""
+        return [level.to(self.device) for level in features]
 
     def shown(self, features: Features) -> dict[str, list[torch.Tensor]]:
         """Features as the predictor computes them."""

@@ -85,13 +85,13 @@ class SegmentVideo(Tool[SegmentVideoArguments, SegmentVideoResult]):
     def run(self, workspace: Workspace, arguments: SegmentVideoArguments) -> SegmentVideoResult:
         """Segment; see the class."""
         assert self.backend is not None
-        segmenter: Segmenter = self.backend.get()
         ids = [entry.obj_id for entry in arguments.objects]
         if len(set(ids)) < len(ids):
             raise ConfigError(f"segment_video: every obj_id may come once, got {ids}.")
         prompts = [p for entry in arguments.objects for p in _prompts(workspace, entry)]
         check_prompts(workspace.video, prompts)
         n = workspace.video.n_frames * len(ids)
+        segmenter: Segmenter = self.backend.get()
         masks = _until_done(segmenter.segment(workspace.video, prompts), workspace, n)
         item = workspace.add_masks(masks, ids)
         summary = workspace.masks_summary(item)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
+from alref_agent.errors import ModelError
 from alref_agent.sections import SegmenterConfig
 from alref_agent.tools.segmentation.checks import check_prompts
 from alref_agent.tools.segmentation.cues import Course, courses
@@ -30,7 +32,11 @@ class Sight:
 
 
 def object_masks(
-    network: Network, video: Video, prompts: Sequence[Prompt], settings: SegmenterConfig
+    network: Network,
+    video: Video,
+    prompts: Sequence[Prompt],
+    settings: SegmenterConfig,
+    called: str,
 ) -> Iterator[ObjectMask]:
     """Carry every object's prompts through the whole video; what `Segmenter.segment` shall do.
 
@@ -42,16 +48,24 @@ def object_masks(
         video: Read twice.
         prompts: Of all objects.
         settings: `max_prompts` and `feature_memory` are read.
+        called: What messages call the model.
 
     Raises:
         ConfigError: A prompt that does not fit the video.
+        ModelError: The model computes what are no numbers.
     """
     check_prompts(video, prompts)
     ways = courses(prompts, settings.max_prompts)
     size = (video.height, video.width)
     for sight in sweep(network, video, ways, settings.feature_memory * 2**20):
-        mask = network.mask(sight.outlook, size)
-        yield ObjectMask(sight.obj_id, sight.frame_idx, mask, sight.outlook.score)
+        outlook = sight.outlook
+        if not isfinite(outlook.score) or not isfinite(float(outlook.logits.sum())):
+            raise ModelError(
+                f"{called} computes what are no numbers: --set dtype=float32; if that is set, its "
+                "weights are broken: get the model again."
+            )
+        mask = network.mask(outlook, size)
+        yield ObjectMask(sight.obj_id, sight.frame_idx, mask, outlook.score)
 
 
 def sweep(
@@ -70,8 +84,9 @@ def sweep(
     size = (video.height, video.width)
     followers = {c.obj_id: network.follower(c, video.n_frames, size) for c in courses}
     encoder = _Encoder(network, courses, budget)
-    for frame_idx in sorted({t for course in courses for t in course.cues}):
-        features = encoder.of(frame_idx, video.frame(frame_idx), [False, True])
+    prompted = sorted({t for course in courses for t in course.cues})
+    for frame_idx, frame in video.frames_at(prompted):
+        features = encoder.of(frame_idx, frame, [False, True])
         for course in courses:
             if frame_idx in course.cues:
                 followers[course.obj_id].condition(course.cues[frame_idx], features)
@@ -113,7 +128,7 @@ class _Encoder:
     def __init__(self, network: Network, courses: Sequence[Course], budget: int) -> None:
         self._network = network
         self._courses = courses
-        self._store = FeatureStore(network.n_bytes, budget)
+        self._store = FeatureStore(network, budget)
 
     def of(self, frame_idx: int, frame: Frame, later: Sequence[bool]) -> Features:
         """The features of a frame.
