@@ -1,7 +1,7 @@
 """Peak memory of whole runs over a short and a long video: it must not grow with the length.
 
     python benchmarks/memory.py [--segmenter flow] [--short 100] [--long 1000]
-    python benchmarks/memory.py --segmenter sam2 [--short 100] [--long 400] [--side 256]
+    python benchmarks/memory.py --segmenter sam2 [--short 100] [--long 400] [--side 128]
 
 Each run is a process of its own with masks and overlay written; its peak is what the system counted
 (resident set). The videos are made by playing the example clip to and fro. `sam2` is hiera-tiny
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--segmenter", choices=LIMITS, default="flow")
     parser.add_argument("--short", type=int, default=100)
     parser.add_argument("--long", type=int)
-    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--side", type=int, default=128)
     options = parser.parse_args()
     limit, n_long = LIMITS[options.segmenter], options.long or LONG[options.segmenter]
     with tempfile.TemporaryDirectory() as name:

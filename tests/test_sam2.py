@@ -34,6 +34,7 @@ from alref_agent.config import Config, load_config
 from alref_agent.errors import ConfigError, MissingPackageError, ModelError
 from alref_agent.sections import SegmenterConfig
 from alref_agent.tools.segmentation.cues import courses
+from alref_agent.tools.segmentation.features import MOST, FeatureStore
 from alref_agent.tools.segmentation.hf_attention import averaged
 from alref_agent.tools.segmentation.hf_video import HfNetwork
 from alref_agent.tools.segmentation.pixels import pixels, square_mask
@@ -225,6 +226,20 @@ def test_features_are_kept_as_far_as_the_budget_allows() -> None:
     assert (whole, none) == (N, 2 + 11 + 10)
     assert encoded(model, apart, 3 * size) == none - 3
     assert encoded(model, apart, 3 * size - 1) == none - 2
+
+
+def test_at_most_so_many_frames_are_kept() -> None:
+    network = HfNetwork(tiny_sam2(), Sam2VideoInferenceSession)
+    features = network.encode(film().frame(0))
+    store = FeatureStore(network, PLENTY)
+    for t in range(MOST + 1):
+        store.keep(t, features)
+    assert store.get(MOST - 1) is not None
+    assert store.get(MOST) is None
+    store.drop(0)
+    store.keep(MOST, features)
+    assert store.get(0) is None
+    assert store.get(MOST) is not None
 
 
 @pytest.mark.parametrize("kind", SESSIONS)

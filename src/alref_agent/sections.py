@@ -172,7 +172,7 @@ class SegmenterConfig(Section):
     """At most so many prompts an object condition a learned segmenter; of more, those that are
     marked as starts and others at even distances are taken; null: no limit."""
     feature_memory: int = Field(512, ge=0)
-    """MiB for features of frames that a learned segmenter will need once more."""
+    """MiB for features of frames that a learned segmenter will need once more, 64 at most."""
     offload: Literal["none", "cpu"] = "none"
     """`cpu`: what a learned segmenter remembers waits in the computer's memory, not the GPU's."""
     compile: bool = False

@@ -123,7 +123,7 @@ class Checkpoint:
             raise ModelError(
                 f"{self.source.called} computes what are no numbers: "
                 + (
-                    "its weights are broken; get the model again."
+                    f"its weights are broken: {self.source.again}."
                     if self.dtype == torch.float32
                     else "--set dtype=float32."
                 )

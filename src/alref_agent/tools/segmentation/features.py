@@ -5,6 +5,10 @@ from __future__ import annotations
 from alref_agent.tools.segmentation.network import Features, Network
 
 
+MOST = 64
+"""Frames: with small pictures, the budget would hold a whole film, and memory would grow with it."""
+
+
 class FeatureStore:
     """Keeps what was encoded; what does not fit is encoded again when it is needed."""
 
@@ -27,7 +31,7 @@ class FeatureStore:
     def keep(self, frame_idx: int, features: Features) -> None:
         """Keep them if there is room; those that are there stay."""
         size = self._network.n_bytes(features)
-        if frame_idx not in self._kept and size <= self._free:
+        if frame_idx not in self._kept and size <= self._free and len(self._kept) < MOST:
             self._kept[frame_idx] = self._network.put_away(features)
             self._free -= size
 
