@@ -550,6 +550,15 @@ def test_a_model_that_is_no_segmenter(tmp_path: Path, folders: dict[str, Path]) 
         Sam2.check(settings("sam2", tiny_llm(tmp_path / "llama")))
 
 
+@pytest.mark.parametrize("side", [0, -64, 100])
+def test_a_size_that_is_none(folders: dict[str, Path], tmp_path: Path, side: int) -> None:
+    copied = tmp_path / "odd"
+    shutil.copytree(folders["sam2"], copied)
+    edit(copied / "config.json", image_size=side)
+    with pytest.raises(ModelError, match=rf"odd@\w+ cannot be used: image_size is {side} in"):
+        Sam2.check(settings("sam2", copied))
+
+
 def test_an_encoder_that_needs_torchvision(tmp_path: Path, folders: dict[str, Path]) -> None:
     """As the published EdgeTAM has it."""
     copy = tmp_path / "published"

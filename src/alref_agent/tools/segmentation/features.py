@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from alref_agent.tools.segmentation.network import Features, Network
 
-
 MOST = 64
-"""Frames: with small pictures, the budget would hold a whole film, and memory would grow with it."""
+"""Frames: of small pictures the budget would hold a whole film, and memory would grow with it."""
 
 
 class FeatureStore:

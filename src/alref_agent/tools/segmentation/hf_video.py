@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from alref_agent.config import Config
-from alref_agent.errors import ConfigError
+from alref_agent.errors import ConfigError, ModelError
 from alref_agent.tools.segmentation.cues import Course
 from alref_agent.tools.segmentation.hf_attention import narrow
 from alref_agent.tools.segmentation.hf_session import SessionFollower, Shown
@@ -170,6 +170,12 @@ class HfSegmenter:
         backbone = settings.vision_config.backbone_config
         if backbone.model_type == "timm_wrapper" and not find_spec("torchvision"):
             raise without_timm(source)
+        own = settings.image_size
+        if not isinstance(own, int) or own <= 0 or own % _STRIDE:
+            raise ModelError(
+                f"{source.called} cannot be used: image_size is {own!r} in its config.json: "
+                f"{source.again}."
+            )
         return source, resized(settings, config.segmenter.image_size, cls.title)
 
     @classmethod
