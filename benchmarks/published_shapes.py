@@ -1,4 +1,4 @@
-"""SAM 2 and EdgeTAM in the published shapes, with random weights: what takes time is as it is."""
+"""SAM 2 in the published shapes, with random weights: what takes time is as it is."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_no_detection_is_no_target_and_all_of_them_are_as_good(
 
     none = run("none", **{"detector.box_threshold": 1.0})
     assert [record.status for record in none.objects] == ["no-target"]
-    assert "No the man was seen on frame 0" in none.objects[0].reason
+    assert none.objects[0].reason == "Nothing was found for 'the man' on frame 0."
     assert not any(none.masks())
     every = {"detector.box_threshold": 0.0, "detector.max_boxes": 900, "detector.nms_threshold": 1}
     many = run("many", **every)
@@ -215,3 +215,24 @@ def test_a_run_goes_on_with_less_memory(models: Models, tmp_path: Path) -> None:
     (first.folder / "result.json").unlink()
     with pytest.raises(ConfigError, match=r"segmenter\.prompt: then 'mask', now 'box'"):
         run(**{"segmenter.prompt": "box"})
+
+
+def test_a_tool_needs_its_own_model_only(models: Models, tmp_path: Path) -> None:
+    prompt = {"frame_idx": 1, "points": [[200, 150], [20, 20]], "labels": [True, False]}
+    arguments = {"objects": [{"obj_id": 1, "prompts": [prompt]}]}
+    done = command(
+        *("tools", "run", "segment_video", "--workspace", tmp_path / "w", "--profile", "paper"),
+        *("--video", CLIP / "clip.mp4", "--args", json.dumps(arguments)),
+        *("--set", f"segmenter.model={models['sam2']}", "--set", "segmenter.prompt=box"),
+        *("--device", "cpu"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["objects"][0]["n_frames"] == 72
+    # Another tool wants the detector, which is not here.
+    looking = {"frames": [0], "expressions": ["the man"]}
+    done = command(
+        *("tools", "run", "detect_objects", "--workspace", tmp_path / "w", "--profile", "paper"),
+        *("--args", json.dumps(looking)),
+    )
+    assert done.returncode == 2
+    assert "alref-agent models pull IDEA-Research/grounding-dino-base" in done.stderr

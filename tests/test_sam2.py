@@ -410,9 +410,24 @@ def test_of_many_prompts_a_few_condition_the_model(folders: dict[str, Path]) -> 
     track = [box(1, t, 5 + 6 * t, 20, 35 + 6 * t, 60) for t in range(12)]
     assert np.array_equal(made(track), made([track[2], track[6], track[10]]))
     marked = [replace(p, start=p.frame_idx == 5) for p in track]
-    assert np.array_equal(made(marked), made([marked[2], marked[5], marked[9]]))
+    assert np.array_equal(made(marked), made([marked[3], marked[5], marked[9]]))
     every = made(track, **{"segmenter.max_prompts": None})
     assert not np.array_equal(every, made(track))
+
+
+def test_the_surest_of_many_prompts_are_taken_and_none_that_nobody_saw() -> None:
+    def taken(*confidences: float, most: int | None = 2, starts: Sequence[int] = ()) -> list[int]:
+        prompts = [
+            replace(box(1, 10 * n, *RED), confidence=c, start=n in starts)
+            for n, c in enumerate(confidences)
+        ]
+        return [t // 10 for t in courses(prompts, most)[0].cues]
+
+    assert taken(0.5, 0.9, 0.4, 0.3, 0.8, 0.7) == [1, 4]
+    assert taken(0.5, 0.0, 0.0, 0.0, 0.0, 0.2) == [0, 5]
+    assert taken(0.5, 0.0, 0.4, 0.0, 0.6, most=None) == [0, 2, 4]
+    assert taken(0.0, 0.0, 0.0, most=None) == [0, 1, 2]
+    assert taken(0.5, 0.0, 0.9, 0.8, starts=[1]) == [1, 2]
 
 
 def test_a_prompt_in_parts(folders: dict[str, Path]) -> None:
@@ -545,7 +560,10 @@ def test_settings_that_it_cannot_use(
 def test_a_model_that_is_no_segmenter(tmp_path: Path, folders: dict[str, Path]) -> None:
     with pytest.raises(ModelError) as error:
         Sam2.check(settings("sam2", folders["edgetam"]))
-    assert "is a model of the kind 'edgetam_video', not a segmenter for sam2" in str(error.value)
+    assert (
+        "is a model of the kind 'edgetam_video', not a segmenter for sam2: it is one for edgetam; "
+        "take one of the kind 'sam2_video'"
+    ) in str(error.value)
     with pytest.raises(ModelError, match="of the kind 'llama'"):
         Sam2.check(settings("sam2", tiny_llm(tmp_path / "llama")))
 

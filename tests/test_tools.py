@@ -13,7 +13,7 @@ from alref_agent.errors import BackendError, ConfigError, UnknownNameError
 from alref_agent.tools.detection.detect_objects import DetectObjects
 from alref_agent.tools.segmentation.segment_video import SegmentVideo
 from alref_agent.tools.tool import Backend, Toolbox
-from alref_agent.types import Detections
+from alref_agent.types import BoxTrack, Detections
 from alref_agent.workspace import Workspace
 from doubles import (
     HEIGHT,
@@ -305,6 +305,30 @@ def test_wrong_prompts_say_what_is_wrong(space: Workspace, objects: list[Any], s
     with pytest.raises(ConfigError) as error:
         toolbox().named("segment_video")(space, objects=objects)
     assert said in str(error.value)
+
+
+def test_a_segmenter_is_told_which_boxes_of_a_track_were_seen(space: Workspace) -> None:
+    seen: list[Any] = []
+
+    class Keeps(NearestBoxSegmenter):
+        def segment(self, video: Any, prompts: Any) -> Any:
+            seen.extend(prompts)
+            return super().segment(video, prompts)
+
+    track = BoxTrack(
+        target=0,
+        label="square",
+        score=1.5,
+        motion=0.0,
+        frame_idxs=np.array([0, 4, 8], np.int32),
+        boxes=np.array([big_square(t) for t in (0, 4, 8)], np.float32),
+        scores=np.array([0.9, 0.0, 0.75], np.float32),
+    )
+    item = space.add_box_track(track)
+    toolbox(segmenter=Keeps()).named("segment_video")(
+        space, objects=[{"obj_id": 1, "box_track": item}]
+    )
+    assert [p.confidence for p in seen] == pytest.approx([0.9, 0.0, 0.75])
 
 
 def test_wrong_prompts_are_refused_before_a_model_is_loaded(space: Workspace) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from alref_agent import registry
 from alref_agent.agent.strategy import Strategy
 from alref_agent.config import Config
@@ -15,9 +17,6 @@ from alref_agent.tools.tool import Toolbox
 def check(config: Config) -> list[str]:
     """Find out what keeps the settings from working, before anything is loaded or written.
 
-    A backend may have a class method `check(config)` which raises what `from_config` would, and a
-    class variable `cpu_only`.
-
     Returns:
         What the user should know: settings that have no effect.
 
@@ -27,11 +26,31 @@ def check(config: Config) -> list[str]:
     """
     strategy = strategy_name(config)
     registry.check("strategy", strategy)
-    names = {kind: getattr(config, kind).name for kind in BACKENDS}
-    for kind, name in names.items():
-        registry.check(kind, name)
-    warnings = _check_llm(config)
-    for kind, name in names.items():
+    for kind in BACKENDS:
+        registry.check(kind, getattr(config, kind).name)
+    return _check_llm(config) + check_backends(config, BACKENDS)
+
+
+def check_backends(config: Config, kinds: Iterable[str]) -> list[str]:
+    """The same of some backends alone.
+
+    A backend may have a class method `check(config)` which raises what `from_config` would, and a
+    class variable `cpu_only`.
+
+    Args:
+        config: The settings.
+        kinds: Of `BACKENDS`.
+
+    Returns:
+        What the user should know: settings that have no effect.
+
+    Raises:
+        UnknownNameError: A name that is not registered; the nearest is shown.
+        InputError: A backend cannot work here, for instance because a package is missing.
+    """
+    warnings = []
+    for kind in kinds:
+        name = getattr(config, kind).name
         backend = registry.load(kind, name)
         if hasattr(backend, "check"):
             backend.check(config)

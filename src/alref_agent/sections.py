@@ -124,10 +124,11 @@ class DetectorConfig(Section):
     """The backend of `detect_objects`."""
 
     name: str = "ssd"
-    """Which backend; a plug-in may bring others."""
+    """Which backend: `ssd`, `grounding-dino`, `mm-grounding-dino`, `owlv2`, `vlm`,
+    `grounding-dino-official`; a plug-in may bring others."""
     model: str | None = None
     """A hub id (with `@revision`), a local folder or file; for `vlm` an LLM, as `llm.model` takes
-    it; None: the backend's own."""
+    it; null: the backend's own."""
     box_threshold: float = Field(0.1, ge=0, le=1)
     """The least score of a box; weak boxes help to link a track."""
     found_threshold: float = Field(0.2, ge=0, le=1)
@@ -159,12 +160,12 @@ class SegmenterConfig(Section):
     """The backend of `segment_video`."""
 
     name: str = "flow"
-    """Which backend; a plug-in may bring others."""
+    """Which backend: `flow`, `sam2`, `edgetam`, `sam2-official`; a plug-in may bring others."""
     model: str | None = None
-    """A hub id (with `@revision`), a local folder or file; None: the backend's own."""
+    """A hub id (with `@revision`), a local folder or file; null: the backend's own."""
     image_size: int | None = Field(None, ge=64)
     """The size in pixels at which it works: the short side for `flow`, the side of a square for
-    learned ones; None: the backend's own."""
+    learned ones; null: the backend's own."""
     prompt: Literal["box", "mask"] = "box"
     """What a learned segmenter makes of a box: its prompt, or the prompt of a mask on its frame,
     which then is the prompt, as the paper."""

@@ -170,6 +170,8 @@ class Prompt:
     """`(N,)` bool: True for a point on the object, False for one beside it."""
     start: bool = False
     """Whether a segmenter that propagates from one frame should start on this one."""
+    confidence: float = 1.0
+    """How sure it is, in [0, 1]; 0: nobody saw it, it was filled in between others."""
 
     def __post_init__(self) -> None:
         if (self.box is None) and (self.mask is None) and (self.points is None):

@@ -40,8 +40,11 @@ def run_tool(
     Raises:
         ConfigError: Arguments that the tool does not take; a folder without a video.
     """
-    build.check(config)
     tool = toolbox(config).named(name)
+    if tool.backend_kind in build.asking_backends(config):
+        build.check(config)
+    elif tool.backend_kind:  # the others are not needed, and may not be here
+        build.check_backends(config, [tool.backend_kind])
     tool.check(arguments)
     with tool_workspace(folder, source, progress) as workspace:
         if tool.backend_kind in build.asking_backends(config):

@@ -99,7 +99,7 @@ def _choice(
     middle = len(places) // 2 if start == "middle" else None
     lead = places[len(places) // 2]
     found = lead.pivot.candidates
-    boxes = _along(places, tracks)
+    boxes, sure = _along(places, tracks)
     pivots = [_record(place, n == middle) for n, place in enumerate(places)]
     frames = ", ".join(str(place.pivot.frame_idx) for place in places)
     said = shorten(lead.pivot.reason, _LONGEST, placeholder=" …")
@@ -114,21 +114,33 @@ def _choice(
         boxes=boxes,
         pivots=pivots,
         prompts=[
-            PromptArguments(frame_idx=i, box=numbers(box), start=i in marked)
+            PromptArguments(
+                frame_idx=i, box=numbers(box), start=i in marked, confidence=sure.get(i, 1.0)
+            )
             for i, box in sorted(prompted.items())
         ],
     )
 
 
-def _along(places: Sequence[_Place], tracks: Sequence[BoxTrack]) -> dict[int, Floats]:
-    """`frame_idx` -> box: on the pivots as chosen, elsewhere by the tracks through them."""
+def _along(
+    places: Sequence[_Place], tracks: Sequence[BoxTrack]
+) -> tuple[dict[int, Floats], dict[int, float]]:
+    """`frame_idx` -> box: on the pivots as chosen, elsewhere by the tracks through them.
+
+    Besides, how sure those of the tracks are.
+    """
     boxes: dict[int, Floats] = {}
+    sure: dict[int, float] = {}
     on = [n for place in places if (n := _track_of(place, tracks)) is not None]
     # Where tracks of several pivots disagree, the one with the fewest is believed last.
     for n in sorted(set(on), key=on.count):
         track = tracks[n]
-        boxes |= dict(zip(track.frame_idxs.tolist(), track.boxes, strict=True))
-    return boxes | {place.pivot.frame_idx: place.box for place in places}
+        frames = track.frame_idxs.tolist()
+        boxes |= dict(zip(frames, track.boxes, strict=True))
+        scores = np.clip(track.scores, 0, 1).astype(float).round(4).tolist()
+        sure |= dict(zip(frames, scores, strict=True))
+    chosen = {place.pivot.frame_idx: place.box for place in places}
+    return boxes | chosen, {i: score for i, score in sure.items() if i not in chosen}
 
 
 def _record(place: _Place, start: bool) -> PivotRecord:

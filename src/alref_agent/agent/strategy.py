@@ -179,17 +179,39 @@ def conclude(
 
 def taken_for(target: DetectedTarget) -> str:
     """How a detector understood words; one that reads sentences takes them as they are."""
-    if target.label == target.words.lower() and target.confidence == 1:
+    if _as_it_is(target):
         return f"The detector looked for {target.words!r}"
     return f"{target.words!r} was taken for {target.label} ({target.confidence:.2f})"
+
+
+def _as_it_is(target: DetectedTarget) -> bool:
+    return target.label == target.words.lower() and target.confidence == 1
+
+
+def _nothing_like(found: ExpressionDetections, where: str, found_threshold: float) -> str:
+    """For detectors that read sentences."""
+    surest = max((box.score for box in found.best), default=None)
+    if surest is None:
+        return f"Nothing was found for {found.expression!r} on {where}."
+    return (
+        f"Nothing sure was found for {found.expression!r} on {where}: the best box scores "
+        f"{surest:.2f}, not {found_threshold} (detector.found_threshold)."
+    )
+
+
+def where_looked(n_frames: int) -> str:
+    """For reasons."""
+    return "frame 0" if n_frames == 1 else f"the {n_frames} frames looked at"
 
 
 def nothing_sure(found: ExpressionDetections, n_frames: int, found_threshold: float) -> str:
     """Why an expression has no object: its words mean nothing known, or nothing sure was seen."""
     if not found.targets:
         return found.reason
+    if all(_as_it_is(target) for target in found.targets):
+        return _nothing_like(found, where_looked(n_frames), found_threshold)
     labels = " or ".join(target.label for target in found.targets)
-    where = "frame 0" if n_frames == 1 else f"the {n_frames} frames looked at"
+    where = where_looked(n_frames)
     surest = max((box.score for box in found.best), default=None)
     if surest is None:
         return f"No {labels} was seen on {where}. {found.reason}"

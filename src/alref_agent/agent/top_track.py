@@ -141,7 +141,8 @@ def _area(choice: Choice) -> float:
 
 def _choice(found: ExpressionDetections, linked: LinkedTrack, track: BoxTrack) -> Choice:
     target = found.targets[linked.target]
-    surest = np.argsort(-track.scores, kind="stable")[:PIVOTS_IN_RECORD]
+    detected = np.flatnonzero(track.scores > 0)  # the others were filled in between
+    surest = detected[np.argsort(-track.scores[detected], kind="stable")[:PIVOTS_IN_RECORD]]
     return Choice(
         reason=(
             f"{taken_for(target)}; "

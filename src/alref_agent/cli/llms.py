@@ -43,7 +43,8 @@ def llms_list() -> None:
         what, meaning = about.get(kind, ("MODEL", f"from {registry.origin('provider', kind)}"))
         typer.echo(f"{f'{kind}:{what}':16}{meaning}")
     typer.echo(f"{'PROVIDER:MODEL':16}what LangChain's init_chat_model takes, as anthropic:MODEL")
-    typer.echo(f"{'none':16}nobody: the best box track is taken")
+    best = "the best box track is taken, with the profile paper the best box of frame 0"
+    typer.echo(f"{'none':16}nobody: {best}")
 
 
 @llms_app.command("check")

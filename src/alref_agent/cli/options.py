@@ -22,8 +22,8 @@ Strategy = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="gpt-ps, agent, top-track or top-box; auto: gpt-ps with an LLM, else top-track. Sets "
-        "strategy.",
+        help="gpt-ps, agent, top-track or top-box; auto: gpt-ps with an LLM, else top-track "
+        "(profile paper: top-box). Sets strategy.",
     ),
 ]
 Llm = Annotated[

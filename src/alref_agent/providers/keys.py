@@ -34,8 +34,8 @@ def api_key(named: str | None, usual: str, *, needed: bool) -> str | None:
     if not value:
         if needed or named:
             raise LlmError(
-                f"The environment variable {variable} is not set: export {variable}=…, or name a "
-                "server that needs no key with --llm-base-url."
+                f"The environment variable {variable} is not set: export {variable}=…, name a "
+                "server that needs no key with --llm-base-url, or go without an LLM: --llm none."
             )
         return None
     if not value.isascii() or not value.isprintable() or " " in value:

@@ -11,6 +11,7 @@ import transformers
 from transformers import AutoConfig, PreTrainedConfig
 
 from alref_agent.errors import ModelError
+from alref_agent.weights.catalogue import backend_of
 from alref_agent.weights.devices import out_of_memory
 from alref_agent.weights.layout import problem
 from alref_agent.weights.quiet import quiet
@@ -35,8 +36,10 @@ def find_weights(model: str, kinds: Collection[str], what: str) -> tuple[Source,
         source = Source.parse(model, WEIGHTS).found()
         settings: PreTrainedConfig = read_part(source, AutoConfig.from_pretrained)
     if settings.model_type not in kinds:
+        other = backend_of(settings.model_type)
+        fits = f"it is one for {other}; " if other else ""
         raise ModelError(
-            f"{source.called} is a model of the kind {settings.model_type!r}, not {what}: "
+            f"{source.called} is a model of the kind {settings.model_type!r}, not {what}: {fits}"
             f"take one of the kind {' or '.join(repr(kind) for kind in kinds)}; "
             "`alref-agent models list` shows some."
         )

@@ -227,8 +227,8 @@ def _explained(source: Source, error: Exception) -> str:
             return f"{source.called}: {cause.filename} cannot be written: {cause.strerror}."
     return (
         f"{source.called}: {constants.ENDPOINT} does not answer, or broke off "
-        f"({first_line(error)}): try again, which goes on with the files that came; or give a "
-        "folder (/path/to/folder)."
+        f"({first_line(error)}): try again, which goes on with the files that came; or use a "
+        "copy that you have (--set segmenter.model=/path/to/it)."
     )
 
 

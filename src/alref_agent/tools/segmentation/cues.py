@@ -5,8 +5,9 @@ For segmenters that start on prompted frames and propagate: forward and backward
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -65,13 +66,15 @@ class Course:
 def courses(prompts: Sequence[Prompt], max_prompts: int | None = None) -> list[Course]:
     """A course an object, in the order of their ids.
 
-    Prompts of one object on one frame are joined: points add up, of two boxes the first counts, and
+    Boxes that nobody saw (of no confidence) are left out where there are others. Prompts of one
+    object on one frame are joined: points add up, of two boxes the first counts, and
     a mask takes the place of both.
 
     Args:
         prompts: Of all objects.
         max_prompts: At most so many frames of an object keep their cue: those that are marked as
-            starts or have a mask or points, and of the others some at even distances. None: all.
+            starts or have a mask or points, and of the others the surest of as many equal parts of
+            the rest. None: all.
     """
     of_object: dict[int, list[Prompt]] = {}
     for prompt in prompts:
@@ -80,28 +83,42 @@ def courses(prompts: Sequence[Prompt], max_prompts: int | None = None) -> list[C
 
 
 def _course(obj_id: int, prompts: Sequence[Prompt], max_prompts: int | None) -> Course:
+    seen = [prompt for prompt in prompts if prompt.confidence > 0 or prompt.start]
     on_frame: dict[int, list[Prompt]] = {}
-    for prompt in prompts:
+    for prompt in seen or prompts:
         on_frame.setdefault(prompt.frame_idx, []).append(prompt)
     frames = sorted(on_frame)
     starts = [t for t in frames if any(prompt.start for prompt in on_frame[t])]
     if max_prompts is not None:
         firm = [t for t in frames if t in starts or any(p.box is None for p in on_frame[t])]
-        frames = _thinned(frames, firm, max_prompts)
+        sure = {t: max(p.confidence for p in on_frame[t]) for t in frames}
+        frames = _thinned(sure, firm, max_prompts)
     starts = starts or frames
     cues = {t: _joined(t, on_frame[t]) for t in frames}
     return Course(obj_id, cues, min(starts), max(starts))
 
 
-def _thinned(frames: Sequence[int], firm: Sequence[int], most: int) -> list[int]:
-    """At most `most` of the frames, unless more are firm; in order."""
-    loose = [t for t in frames if t not in set(firm)]
+def _thinned(sure: Mapping[int, float], firm: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the frames, unless more are firm; in order.
+
+    Args:
+        sure: Frame -> confidence, in order of time.
+        firm: Frames that stay.
+        most: How many.
+    """
+    loose = [t for t in sure if t not in set(firm)]
     room = max(0, most - len(firm))
     if len(loose) > room:
-        # The middles of as many equal parts: the ends of a box track are its weakest boxes.
-        places = (np.arange(room) + 0.5) * len(loose) / max(room, 1)
-        loose = [loose[int(place)] for place in places]
+        ends = [round(n * len(loose) / room) for n in range(room + 1)] if room else []
+        loose = [_surest(loose[a:b], sure) for a, b in pairwise(ends)]
     return sorted({*firm, *loose})
+
+
+def _surest(frames: Sequence[int], sure: Mapping[int, float]) -> int:
+    """Of equals the one in the middle: a track is weakest at its ends."""
+    middle = len(frames) // 2
+    best = max(range(len(frames)), key=lambda n: (sure[frames[n]], -abs(n - middle)))
+    return frames[best]
 
 
 def _joined(frame_idx: int, prompts: Sequence[Prompt]) -> Cue:

@@ -28,6 +28,9 @@ class PromptArguments(Arguments):
         None, description="True: the point is on the object, false: beside it. Default: all on it."
     )
     masks: str | None = Field(None, description="Id of masks; the object's mask on this frame.")
+    confidence: float = Field(
+        1.0, ge=0, le=1, description="How sure it is; 0: filled in between others, not seen."
+    )
     start: bool = Field(
         False, description="Propagate the object from here; default: from all its prompts."
     )
@@ -121,8 +124,9 @@ def _prompts(workspace: Workspace, entry: ObjectArguments) -> Iterator[Prompt]:
     check_frames(workspace, [prompt.frame_idx for prompt in entry.prompts])
     if entry.box_track is not None:
         track = workspace.box_track(entry.box_track)
-        for frame_idx, box in zip(track.frame_idxs, track.boxes, strict=True):
-            yield Prompt(entry.obj_id, int(frame_idx), box=box)
+        sure = np.clip(track.scores, 0, 1).tolist()
+        for i, box, score in zip(track.frame_idxs.tolist(), track.boxes, sure, strict=True):
+            yield Prompt(entry.obj_id, i, box=box, confidence=score)
     for prompt in entry.prompts:
         mask = None
         if prompt.masks is not None:
@@ -141,4 +145,5 @@ def _prompts(workspace: Workspace, entry: ObjectArguments) -> Iterator[Prompt]:
             points=np.array(prompt.points, np.float32) if prompt.points else None,
             labels=np.array(labels, np.bool_) if prompt.points else None,
             start=prompt.start,
+            confidence=prompt.confidence,
         )
