@@ -20,13 +20,16 @@ from alref_agent.weights.source import WEIGHTS, Source
 T = TypeVar("T")
 
 
-def find_weights(model: str, kinds: Collection[str], what: str) -> tuple[Source, PreTrainedConfig]:
+def find_weights(
+    model: str, kinds: Collection[str], what: str, *, whole: bool = True
+) -> tuple[Source, PreTrainedConfig]:
     """Where a model lies, and its settings; its weights are not read.
 
     Args:
         model: A hub id (with `@revision`) or a folder.
         kinds: The `model_type`s that will do.
         what: What the model should be: `a detector of the kind grounding-dino`.
+        whole: Whether its weights are needed too, and not only its settings and words.
 
     Raises:
         ModelError: It is not there, cannot be reached, is of another kind, or not whole.
@@ -44,7 +47,7 @@ def find_weights(model: str, kinds: Collection[str], what: str) -> tuple[Source,
             "`alref-agent models list` shows some."
         )
     # Before anything is done, rather than when it is loaded.
-    if source.folder and (said := problem(source.folder, None)):
+    if whole and source.folder and (said := problem(source.folder, None)):
         raise ModelError(f"{source.called} is not whole: {said}: {source.again}.")
     return source, settings
 

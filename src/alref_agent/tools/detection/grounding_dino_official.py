@@ -154,7 +154,7 @@ class GroundingDinoOfficial:
         original = find_original(config.detector.model, TAKER)
         settings = _config_file(original, options.get("config"))
         bert = str(options.get("tokenizer") or BERT)
-        source, shape = find_weights(bert, ("bert",), "the BERT of GroundingDINO")
+        source, shape = find_weights(bert, ("bert",), "the BERT of GroundingDINO", whole=False)
         return original, settings, source, shape
 
     def ground(self, expression: str) -> Grounding:
