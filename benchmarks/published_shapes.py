@@ -6,8 +6,11 @@ from typing import Any, Literal, get_args
 
 import torch
 from transformers import PreTrainedConfig, Sam2VideoConfig, Sam2VideoModel
+from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
 from alref_agent.tools.segmentation.hf_video import resized
+from alref_agent.tools.segmentation.pixels import pixels
+from alref_agent.types import Video
 
 Size = Literal["tiny", "small", "base-plus", "large"]
 SIZES: tuple[Size, ...] = get_args(Size)
@@ -64,6 +67,21 @@ def random_sam2(config: Any, seed: int = 0) -> Any:
     torch.manual_seed(seed)
     model: Any = Sam2VideoModel(config)
     return enliven(model.eval(), seed)
+
+
+def library_session(model: Any, video: Video) -> Any:
+    """A session of transformers that holds the whole video, as its page shows it: the rival."""
+    side = model.config.image_size
+    frames = [pixels(f, side, model.device, model.dtype) for _, f in video.frames()]
+    return Sam2VideoInferenceSession(
+        video=torch.cat(frames),
+        video_height=video.height,
+        video_width=video.width,
+        inference_device=model.device,
+        inference_state_device=model.device,
+        video_storage_device=model.device,
+        dtype=model.dtype,
+    )
 
 
 def enliven(model: Any, seed: int = 0, objectness: float = 1.0) -> Any:

@@ -31,11 +31,11 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 from alref_agent.media.video import open_video
 from alref_agent.tools.segmentation.cues import courses
 from alref_agent.tools.segmentation.hf_video import HfNetwork
-from alref_agent.tools.segmentation.pixels import full_size, pixels
+from alref_agent.tools.segmentation.pixels import full_size
 from alref_agent.tools.segmentation.sweeps import sweep
 from alref_agent.types import Prompt, Video
 from alref_agent.weights.devices import choose_device, choose_dtype
-from published_shapes import SIZES, random_sam2, sam2_config
+from published_shapes import SIZES, library_session, random_sam2, sam2_config
 
 HERE = Path(__file__).parent
 CLIP = HERE.parent / "examples" / "clip" / "clip.mp4"
@@ -63,16 +63,7 @@ def ours(network: HfNetwork, video: Video, asked: list[Prompt]) -> None:
 def theirs(model: Any, video: Video, asked: list[Prompt]) -> None:
     """The library's session with all objects, as its page shows it."""
     side = model.config.image_size
-    frames = [pixels(f, side, model.device, model.dtype) for _, f in video.frames()]
-    session = Sam2VideoInferenceSession(
-        video=torch.cat(frames),
-        video_height=video.height,
-        video_width=video.width,
-        inference_device=model.device,
-        inference_state_device=model.device,
-        video_storage_device=model.device,
-        dtype=model.dtype,
-    )
+    session = library_session(model, video)
     scale = side / np.array([video.width, video.height], np.float32)
     for prompt in asked:
         assert prompt.box is not None

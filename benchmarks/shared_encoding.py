@@ -27,10 +27,10 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 from alref_agent.media.video import open_video
 from alref_agent.tools.segmentation.cues import courses
 from alref_agent.tools.segmentation.hf_video import HfNetwork
-from alref_agent.tools.segmentation.pixels import full_size, pixels
+from alref_agent.tools.segmentation.pixels import full_size
 from alref_agent.tools.segmentation.sweeps import sweep
 from alref_agent.types import Mask, Prompt, Video
-from published_shapes import SIZES, random_sam2, sam2_config
+from published_shapes import SIZES, library_session, random_sam2, sam2_config
 
 CLIP = Path(__file__).parents[1] / "examples" / "clip" / "clip.mp4"
 LIMITS = {("large", 512): 2.5, ("tiny", 1024): 1.6}
@@ -110,19 +110,10 @@ def alone(model: Any, video: Video, prompts: Sequence[Prompt]) -> Masks:
     scale = side / np.array([video.width, video.height], np.float32)
     for prompt in prompts:
         assert prompt.box is not None
-        frames = [pixels(f, side, model.device, model.dtype) for _, f in video.frames()]
-        session = Sam2VideoInferenceSession(
-            video=torch.cat(frames),
-            video_height=video.height,
-            video_width=video.width,
-            inference_device=model.device,
-            inference_state_device=model.device,
-            video_storage_device=model.device,
-            dtype=model.dtype,
-        )
+        session = library_session(model, video)
         corners = torch.tensor(prompt.box.reshape(1, 1, 2, 2) * scale)
         kinds = torch.tensor([[[2, 3]]], dtype=torch.int32)
-        inputs = {"point_coords": corners.to(model.dtype), "point_labels": kinds}
+        inputs = {"point_coords": corners, "point_labels": kinds}
         session.add_point_inputs(session.obj_id_to_idx(1), prompt.frame_idx, inputs)
         session.obj_with_new_inputs = [1]
         with torch.inference_mode():
